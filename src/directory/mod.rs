@@ -1,0 +1,22 @@
+//! The directory: domains, masters, POP accounts, list accounts and aliases, and the only code that may change them.
+//!
+//! Owns the invariants D1 to D10 of the design. Promises that a change is one atomic, synced batch (records, reverse
+//! index, audit entry, revision), that a crash leaves all of it or nothing, and that readers never wait for a writer.
+//! Refuses to know routing, Maildirs and protocols: a change answers with the [`Effect`]s that others carry out.
+//!
+//! Reading order: [`model`] (records), [`view`] (questions), [`change`] (what can be asked for, and refused),
+//! [`rules`] (change + view → read set and write set; pure), [`store`] (the engine), [`schema`] (keys and formats on disk).
+
+pub mod change;
+pub mod model;
+pub mod password;
+pub mod store;
+pub mod view;
+
+pub use change::{Actor, Applied, Change, ChangeError, Effect, Refusal, Suggestion};
+pub use model::{
+    AccountId, Alias, AliasKey, DomainRecord, Kind, List, Master, PasswordHash, Pop, Posting, Revision, Role, Standing, State, Switch,
+    Target, TargetError,
+};
+pub use store::{Directory, OpenError, Snapshot};
+pub use view::{Unreadable, View};
