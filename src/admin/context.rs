@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::directory::Directory;
 use crate::directory::password::Cost;
 use crate::mail::QueueId;
-use crate::maildir::Maildirs;
+use crate::maildir::{Maildirs, Over};
 use crate::router::Limits;
 
 /// The parts that operations work on. One for each process; shared by all requests.
@@ -35,6 +35,8 @@ pub struct Rules {
     pub hostname: String,
     /// Routing, as RCPT does it.
     pub routing: Limits,
+    /// What RCPT says to a full mailbox.
+    pub over: Over,
     /// Cost of new password hashes.
     pub password: Cost,
 }

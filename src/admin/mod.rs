@@ -12,6 +12,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub mod context;
+pub mod operations;
+pub mod permission;
+pub mod problem;
 
 pub use context::{Context, Delivery, Hop, Recent, Rules};
 
