@@ -11,12 +11,16 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub mod api;
+pub mod cli;
 pub mod context;
 pub mod operations;
 pub mod permission;
 pub mod problem;
+pub mod socket;
 
-pub use context::{Context, Delivery, Hop, Recent, Rules};
+pub use context::{Context, Rules};
+pub use socket::serve_socket;
 
 /// What an operator may say about administration.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -108,10 +108,14 @@ kinds! {
     WeakPassword = "urn:restante:problem:weak-password", "The password does not fit the rules", 422, Failed;
     /// A value that makes no sense.
     BadValue = "urn:restante:problem:bad-value", "A value makes no sense here", 422, Usage;
+    /// What was given is no export.
+    BadImport = "urn:restante:problem:bad-import", "Not an export", 422, Failed;
     /// The request is not what the API expects.
     BadRequest = "urn:restante:problem:bad-request", "The request is malformed", 400, Usage;
     /// No such resource.
     NoSuchResource = "urn:restante:problem:no-such-resource", "No such resource", 404, NoSuchThing;
+    /// The resource does not know the method.
+    NotPossible = "urn:restante:problem:not-possible", "Not possible here", 405, Usage;
     /// The resource has changed since it was read.
     Changed = "urn:restante:problem:changed", "Changed by somebody else meanwhile", 412, Conflict;
     /// The body is too long.
@@ -141,7 +145,7 @@ impl Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let kind = match &refusal {
-            Refusal::NameTaken { .. } => Kind::NameTaken,
+            Refusal::NameTaken { .. } | Refusal::NameAndAddressTaken { .. } => Kind::NameTaken,
             Refusal::AddressTaken { .. } => Kind::AddressTaken,
             Refusal::DomainExists(_) => Kind::DomainExists,
             Refusal::NoSuchDomain(_) => Kind::NoSuchDomain,
@@ -150,7 +154,12 @@ impl From<Refusal> for Problem {
             Refusal::NoSuchTarget { .. } => Kind::NoSuchTarget,
             Refusal::Cycle { .. } => Kind::Cycle,
             Refusal::HiddenAlias { .. } => Kind::HiddenAlias,
-            Refusal::DomainInUse { .. } | Refusal::WouldDangle { .. } | Refusal::MasterInUse { .. } | Refusal::LastAdmin(_) => Kind::InUse,
+            Refusal::DomainInUse { .. }
+            | Refusal::WouldDangle { .. }
+            | Refusal::MasterInUse { .. }
+            | Refusal::OwnsList { .. }
+            | Refusal::LastAdmin(_) => Kind::InUse,
+            Refusal::Changed { .. } => Kind::Changed,
             Refusal::NotInTrash(_) => Kind::NotInTrash,
             Refusal::BadValue(_) => Kind::BadValue,
         };

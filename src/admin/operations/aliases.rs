@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Page, Paging, Removal, Run, page};
 use crate::admin::context::Context;
 use crate::admin::permission::Caller;
-use crate::admin::problem::Problem;
+use crate::admin::problem::{Kind, Problem};
 use crate::directory::{Alias, AliasKey, Change, Refusal, Snapshot, Standing, Switch, Target, View};
 use crate::mail::Domain;
 
@@ -116,8 +116,17 @@ pub fn add(context: &Context, caller: &Caller, new: New) -> Result<Shown, Proble
     show(context, caller, &key)
 }
 
-/// Removes these targets, or the whole alias if none are named.
-pub fn remove(context: &Context, caller: &Caller, key: &AliasKey, targets: Vec<Target>, run: Run) -> Result<Removal, Problem> {
+/// Removes the whole alias.
+pub fn remove(context: &Context, caller: &Caller, key: &AliasKey, run: Run) -> Result<Removal, Problem> {
+    show(context, caller, key)?;
+    context.remove(caller, &Change::RemoveAlias { key: key.clone(), targets: Vec::new() }, run)
+}
+
+/// Removes these entries of an alias; the last one takes the alias with it.
+pub fn remove_entries(context: &Context, caller: &Caller, key: &AliasKey, targets: Vec<Target>, run: Run) -> Result<Removal, Problem> {
+    if targets.is_empty() {
+        return Err(Problem::new(Kind::BadValue, "targets: name at least one; to remove the whole alias, delete it".into()));
+    }
     show(context, caller, key)?;
     context.remove(caller, &Change::RemoveAlias { key: key.clone(), targets }, run)
 }

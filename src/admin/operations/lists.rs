@@ -47,6 +47,22 @@ pub struct New {
     pub members: Vec<Target>,
 }
 
+/// A change of a list account: what is given is changed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    /// Who is responsible from now on.
+    pub owner: Option<Target>,
+    /// Who may post from now on.
+    pub posting: Option<Posting>,
+    /// Who joins.
+    #[serde(default)]
+    pub join: Vec<Target>,
+    /// Who leaves.
+    #[serde(default)]
+    pub leave: Vec<Target>,
+}
+
 impl From<List> for Shown {
     fn from(list: List) -> Self {
         Self {
@@ -80,6 +96,16 @@ pub fn add(context: &Context, caller: &Caller, new: New) -> Result<Shown, Proble
     let New { name, domain, owner, posting, members } = new;
     context.change(caller, &Change::AddList { name: name.clone(), domain, owner, posting, members })?;
     show(context, caller, &name)
+}
+
+/// Changes a list account.
+pub fn edit(context: &Context, caller: &Caller, name: &Name, edit: Edit) -> Result<Shown, Problem> {
+    let snapshot = context.directory.snapshot();
+    visible(&snapshot, caller, name)?;
+    known_targets(&snapshot, caller, edit.join.iter().chain(&edit.owner))?;
+    let Edit { owner, posting, join, leave } = edit;
+    context.change(caller, &Change::EditList { name: name.clone(), owner, posting, join, leave })?;
+    show(context, caller, name)
 }
 
 /// Deletes a list account, its hidden alias, and every entry that leads to it.

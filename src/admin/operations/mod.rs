@@ -4,6 +4,7 @@
 
 pub mod aliases;
 pub mod domains;
+pub mod exchange;
 pub mod lists;
 pub mod masters;
 pub mod names;
@@ -12,16 +13,13 @@ pub mod pops;
 pub mod trace;
 pub mod trash;
 
-use std::sync::PoisonError;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::context::Context;
 use super::permission::Caller;
 use super::problem::{Kind, Problem};
-use crate::directory::store;
-use crate::directory::{Applied, Change, Effect, Unreadable};
+use crate::directory::{self, Applied, Change, Effect, Revision, Subject, Unreadable};
 
 /// Records of one page at most.
 pub const PAGE: usize = 1000;
@@ -66,45 +64,39 @@ pub struct Removal {
     pub effects: Vec<Effect>,
 }
 
-/// Condition on which an edit is made: the `ETag` that the caller saw.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Condition on which an edit is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Match {
     /// No condition.
     Any,
-    /// The record still looks as it did.
-    Tag(String),
+    /// The record is still at the revision that the caller saw.
+    Revision(Revision),
 }
 
 impl Context {
     /// Carries out a change: in the directory, then in the Maildirs.
     pub(super) fn change(&self, caller: &Caller, change: &Change) -> Result<Applied, Problem> {
-        let _shared = self.edits.read().unwrap_or_else(PoisonError::into_inner);
-        self.change_unguarded(caller, change)
+        let applied = self.directory.apply(caller.actor(), change, Timestamp::now())?;
+        self.follow(applied)
     }
 
-    /// Carries out a change if what it changes still has this tag.
-    pub(super) fn change_if(
-        &self,
-        caller: &Caller,
-        change: &Change,
-        condition: &Match,
-        tag_now: impl FnOnce() -> Result<String, Problem>,
-    ) -> Result<Applied, Problem> {
-        let Match::Tag(expected) = condition else { return self.change(caller, change) };
-        let _alone = self.edits.write().unwrap_or_else(PoisonError::into_inner);
-        if tag_now()? == *expected {
-            self.change_unguarded(caller, change)
-        } else {
-            Err(Problem::new(Kind::Changed, "somebody else has changed it since you read it; read it again, then repeat your edit".into()))
+    /// Carries out a change of `subject` under a condition.
+    pub(super) fn change_if(&self, caller: &Caller, change: &Change, subject: &Subject, condition: Match) -> Result<Applied, Problem> {
+        match condition {
+            Match::Any => self.change(caller, change),
+            Match::Revision(seen) => {
+                let applied = self.directory.apply_if(caller.actor(), change, Timestamp::now(), subject, seen)?;
+                self.follow(applied)
+            }
         }
     }
 
-    fn change_unguarded(&self, caller: &Caller, change: &Change) -> Result<Applied, Problem> {
-        let applied = self.directory.apply(caller.actor(), change, Timestamp::now())?;
-        self.maildirs.follow(&applied.effects).map_err(|error| {
-            let detail = format!("the account is changed, but its Maildir could not follow ({error}); mend the cause, it is tried again at the next start");
+    fn follow(&self, applied: Applied) -> Result<Applied, Problem> {
+        let told = |error| {
+            let detail = format!("the directory has the change, but a Maildir could not follow ({error}); mend the cause, then restart the server");
             Problem::new(Kind::Maildir, detail)
-        })?;
+        };
+        self.maildirs.follow(&applied.effects).map_err(told)?;
         Ok(applied)
     }
 
@@ -121,7 +113,7 @@ impl Context {
 /// A page of what the caller may see, each record in its outward form.
 fn page<R, T>(
     paging: &Paging,
-    fetch: impl Fn(Option<&str>, usize) -> Result<store::Page<R>, Unreadable>,
+    fetch: impl Fn(Option<&str>, usize) -> Result<directory::Page<R>, Unreadable>,
     mut show: impl FnMut(R) -> Result<Option<T>, Problem>,
 ) -> Result<Page<T>, Problem> {
     let limit = paging.limit.unwrap_or(PAGE);

@@ -8,7 +8,7 @@ use super::{Match, Page, Paging, Removal, Run, page, present};
 use crate::admin::context::Context;
 use crate::admin::permission::Caller;
 use crate::admin::problem::{Kind, Problem};
-use crate::directory::{self, AccountId, AliasKey, Applied, Change, Effect, Pop, Refusal, Snapshot, State, Suggestion, Target, View};
+use crate::directory::{self, AccountId, AliasKey, Applied, Change, Effect, Pop, Refusal, Revision, Snapshot, State, Subject, Suggestion, Target, View};
 use crate::mail::{Address, Domain, Mailbox, Name};
 
 /// A POP account as administrators see it.
@@ -120,17 +120,14 @@ pub fn list(context: &Context, caller: &Caller, paging: &Paging, domain: Option<
 
 /// One POP account.
 pub fn show(context: &Context, caller: &Caller, name: &Name) -> Result<Shown, Problem> {
-    let snapshot = context.directory.snapshot();
-    let pop = visible(&snapshot, caller, name)?;
-    shown(context, &snapshot, pop)
+    show_with_revision(context, caller, name).map(|(_, shown)| shown)
 }
 
-/// The `ETag` of an account: it changes with whatever an edit can change.
-pub fn tag(shown: &Shown) -> String {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut digest = DefaultHasher::new();
-    (&shown.name, &shown.domain, &shown.owner, shown.quota, shown.state == State::Active, shown.created.as_nanosecond()).hash(&mut digest);
-    format!("\"{:016x}\"", digest.finish())
+/// One POP account, and the revision that an edit may be made conditional on.
+pub fn show_with_revision(context: &Context, caller: &Caller, name: &Name) -> Result<(Revision, Shown), Problem> {
+    let snapshot = context.directory.snapshot();
+    let pop = visible(&snapshot, caller, name)?;
+    Ok((snapshot.revision_of(&Subject::Pop(name.clone()))?, shown(context, &snapshot, pop)?))
 }
 
 /// Adds a POP account with its hidden alias and its Maildir.
@@ -164,7 +161,7 @@ fn add_suggested(context: &Context, caller: &Caller, suggestion: &Suggestion, ad
 }
 
 /// Changes a POP account.
-pub fn edit(context: &Context, caller: &Caller, name: &Name, edit: Edit, condition: &Match) -> Result<Shown, Problem> {
+pub fn edit(context: &Context, caller: &Caller, name: &Name, edit: Edit, condition: Match) -> Result<(Revision, Shown), Problem> {
     let snapshot = context.directory.snapshot();
     visible(&snapshot, caller, name)?;
     if let Some(domain) = &edit.domain {
@@ -173,8 +170,8 @@ pub fn edit(context: &Context, caller: &Caller, name: &Name, edit: Edit, conditi
     quota_makes_sense(edit.quota.flatten())?;
     let Edit { domain, owner, quota } = edit;
     let change = Change::EditPop { name: name.clone(), domain, owner, quota };
-    context.change_if(caller, &change, condition, || Ok(tag(&show(context, caller, name)?)))?;
-    show(context, caller, name)
+    context.change_if(caller, &change, &Subject::Pop(name.clone()), condition)?;
+    show_with_revision(context, caller, name)
 }
 
 /// Sets a POP account's password.

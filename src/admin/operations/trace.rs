@@ -6,13 +6,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::admin::context::{Context, Delivery};
+use crate::admin::context::Context;
 use crate::admin::permission::Caller;
 use crate::admin::problem::{Kind, Problem};
 use crate::mail::{ForwardPath, Mailbox, Name, QueueId};
 use crate::maildir::Over;
 use crate::protocol::smtp::Reply;
 use crate::router::{self, Decision, Destination};
+use crate::telemetry::Delivery;
 
 /// A trail, down to the Maildirs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,15 +50,20 @@ pub struct Maildrop {
     pub path: PathBuf,
 }
 
-/// Routes an address as RCPT does.
-pub fn show(context: &Context, caller: &Caller, address: &str) -> Result<Shown, Problem> {
+/// Routes an address as RCPT does, after a MAIL from `sender` (where given, it has to be one that MAIL takes).
+pub fn show(context: &Context, caller: &Caller, address: &str, sender: Option<&str>) -> Result<Shown, Problem> {
+    if let Some(sender) = sender.filter(|sender| !matches!(*sender, "" | "<>")) {
+        Mailbox::parse(sender).map_err(|error| Problem::new(Kind::BadValue, format!("the sender `{sender}` is not an address: {error}")))?;
+    }
     let recipient = parse(address)?;
     let snapshot = context.directory.snapshot();
     match &recipient {
-        ForwardPath::Mailbox(mailbox) if mailbox.domain().is_some() => {
-            mailbox.domain().map_or(Ok(()), |domain| if caller.needs_admin().is_ok() { Ok(()) } else { caller.needs(&snapshot, domain) })?;
-        }
-        _ => caller.needs_admin()?,
+        ForwardPath::Mailbox(mailbox) => match mailbox.domain() {
+            Some(domain) if caller.needs_admin().is_err() => caller.needs(&snapshot, domain)?,
+            Some(_) => {}
+            None => caller.needs_admin()?,
+        },
+        ForwardPath::Postmaster => caller.needs_admin()?,
     }
     let rules = context.rules.load();
     let route = router::route(&snapshot, &recipient, &rules.routing, Timestamp::now());
@@ -79,9 +85,9 @@ pub fn show(context: &Context, caller: &Caller, address: &str) -> Result<Shown, 
 }
 
 /// What became of a message that was accepted lately. For admins.
-pub fn delivery(context: &Context, caller: &Caller, id: QueueId) -> Result<Delivery, Problem> {
+pub fn delivery(context: &Context, caller: &Caller, id: QueueId) -> Result<Arc<Delivery>, Problem> {
     caller.needs_admin()?;
-    let found = context.recent.as_ref().and_then(|recent| recent.delivery(id));
+    let found = context.recent.as_ref().and_then(|recent| recent.find(id));
     found.ok_or_else(|| Problem::new(Kind::NoSuchDelivery, format!("nothing is known of the message {id}; only recent ones are kept in mind")))
 }
 
