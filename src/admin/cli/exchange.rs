@@ -59,7 +59,7 @@ type Input = Box<dyn AsyncRead + Send + Unpin>;
 
 async fn open(file: &Path) -> Result<(Input, Option<u64>), Failure> {
     if file == Path::new("-") {
-        return Ok((Box::new(tokio::io::stdin()), None));
+        return Ok((Box::new(File::open("/dev/stdin").await?), None));
     }
     let told = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => Failure::no_such_thing(format!("there is no file {}", file.display())),
