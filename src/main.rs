@@ -1,1 +1,3 @@
+//! Restante: mail that is held until it is called for.
+
 fn main() {}

@@ -1,12 +1,31 @@
-//! Configuration: the file's shape, and what it means.
+//! Configuration: one TOML file, from its shape as written to what it means.
+//!
+//! Owns the names, defaults and documentation of all keys ([`keys`], from which `config/restante.toml` is generated), and
+//! the checks between them. Promises that all errors are reported at once, each with file, line, key and what to write
+//! instead, and that a [`Config`] that exists is sound. Refuses to know where the file was asked for (`--config`,
+//! `RESTANTE_CONFIG`), and touches no file that a key names.
+//!
+//! Two stages: [`shape`] turns text into values under known keys; [`meaning`] turns values into settings of the layers.
 
-use std::path::PathBuf;
+mod keys;
+mod listen;
+mod meaning;
+mod problem;
+mod shape;
+mod value;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::directory::password::Cost;
 use crate::protocol::smtp;
 use crate::telemetry::LogSettings;
 use crate::{admin, maildir, router, server};
+
+pub use keys::reference;
+pub use problem::{Errors, LoadError, Problem};
 
 /// A configuration that has been checked: what each layer needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,4 +50,47 @@ pub struct Config {
     pub password: Cost,
     /// The log.
     pub log: LogSettings,
+}
+
+/// A configuration's text, and the name that its errors begin with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    name: String,
+    text: String,
+}
+
+impl Source {
+    /// Text that stands in no file.
+    pub fn inline(text: &str) -> Self {
+        Self { name: "configuration".into(), text: text.into() }
+    }
+
+    /// The text of a file.
+    pub fn read(path: &Path) -> Result<Self, LoadError> {
+        match fs::read_to_string(path) {
+            Ok(text) => Ok(Self { name: path.display().to_string(), text }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(LoadError::Missing { path: path.into() }),
+            Err(error) => Err(LoadError::Unreadable { path: path.into(), error }),
+        }
+    }
+
+    /// What it means, or everything that is wrong with it.
+    pub fn parse(&self) -> Result<Config, Errors> {
+        let mut written = shape::read(&self.text);
+        let config = meaning::config(&mut written);
+        match config {
+            Some(config) if written.problems.is_empty() => Ok(config),
+            _ => Err(Errors::new(self.name.clone(), written.problems)),
+        }
+    }
+}
+
+/// Reads and checks a configuration file.
+pub fn load(path: &Path) -> Result<Config, LoadError> {
+    Ok(Source::read(path)?.parse()?)
+}
+
+/// Checks a configuration that stands in no file.
+pub fn parse(text: &str) -> Result<Config, Errors> {
+    Source::inline(text).parse()
 }

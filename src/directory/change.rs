@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::export::ExportRecord;
 use super::model::{AccountId, AliasKey, Kind, PasswordHash, Posting, Revision, Role, State, Switch, Target};
 use super::view::Unreadable;
 use crate::mail::{Address, Domain, Name};
@@ -53,6 +54,8 @@ pub enum Change {
     PurgePop { id: AccountId },
     /// Add a list account with its hidden alias.
     AddList { name: Name, domain: Domain, owner: Target, posting: Posting, members: Vec<Target> },
+    /// Change what is given of a list account: its owner, who may post, who joins and who leaves.
+    EditList { name: Name, owner: Option<Target>, posting: Option<Posting>, join: Vec<Target>, leave: Vec<Target> },
     /// Delete a list account, its hidden alias, every entry that leads to it, and its seats on other lists.
     DeleteList { name: Name },
     /// Add targets to an alias, making it where there is none. A note and an expiry replace the old ones where given.
@@ -61,6 +64,8 @@ pub enum Change {
     RemoveAlias { key: AliasKey, targets: Vec<Target> },
     /// Switch an alias on or off.
     SwitchAlias { key: AliasKey, switch: Switch },
+    /// Put a record of an export back, under the same rules.
+    Import(Box<ExportRecord>),
 }
 
 /// What a change did (or, in a preview, would do), in the order it happens.
@@ -101,6 +106,8 @@ pub enum Effect {
     SeatRemoved { list: Name, member: Target },
     /// An entry of a restored account could not be brought back.
     EntryNotRestored { address: AliasKey, why: String },
+    /// A list won a member.
+    SeatAdded { list: Name, member: Target },
 }
 
 /// A change that was carried out.
@@ -127,6 +134,9 @@ pub enum Refusal {
     /// D1.
     #[error("the name `{name}` is taken by a {holder}{}", suggestion.as_ref().map(|s| format!("; create POP `{}` and alias `{}` -> `{}` instead", s.name, s.alias, s.name)).unwrap_or_default())]
     NameTaken { name: Name, holder: Kind, suggestion: Option<Suggestion> },
+    /// D1: neither the name nor the address is to be had, so there is nothing to suggest.
+    #[error("the name `{name}` is taken by a {holder}, and the address `{address}` is an alias already; choose another name")]
+    NameAndAddressTaken { name: Name, holder: Kind, address: AliasKey },
     /// D2: the address exists as an alias already.
     #[error("the address `{address}` is an alias already; remove it first (`restante alias remove {address}`), or choose another name")]
     AddressTaken { address: AliasKey },
@@ -169,6 +179,12 @@ pub enum Refusal {
     /// No such account in the trash.
     #[error("there is no deleted POP account `{0}` in the trash")]
     NotInTrash(Name),
+    /// A list would be left without an owner.
+    #[error("`{target}` is the owner of the list `{list}`; give the list another owner first, or delete it")]
+    OwnsList { target: Target, list: Name },
+    /// Somebody else changed the record in between.
+    #[error("the record was changed by somebody else in the meantime (revision {}, you saw {}); look at it again", found.0, expected.0)]
+    Changed { expected: Revision, found: Revision },
     /// A value that makes no sense here.
     #[error("{0}")]
     BadValue(String),

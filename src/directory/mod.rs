@@ -7,16 +7,21 @@
 //! Reading order: [`model`] (records), [`view`] (questions), [`change`] (what can be asked for, and refused),
 //! [`rules`] (change + view → read set and write set; pure), [`store`] (the engine), [`schema`] (keys and formats on disk).
 
+pub mod audit;
 pub mod change;
+pub mod export;
 pub mod model;
 pub mod password;
+pub mod rules;
+pub mod schema;
 pub mod store;
 pub mod view;
 
 pub use change::{Actor, Applied, Change, ChangeError, Effect, Refusal, Suggestion};
+pub use export::ExportRecord;
 pub use model::{
     AccountId, Alias, AliasKey, DomainRecord, Kind, List, Master, PasswordHash, Pop, Posting, Revision, Role, Standing, State, Switch,
-    Target, TargetError,
+    Target, TargetError, Trashed,
 };
-pub use store::{Directory, OpenError, Snapshot};
+pub use store::{Directory, OpenError, Page, Snapshot, Subject};
 pub use view::{Unreadable, View};

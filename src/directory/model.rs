@@ -196,6 +196,21 @@ pub struct Alias {
     pub uses: u64,
 }
 
+/// A deleted POP account that can be brought back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trashed {
+    /// The account as it was.
+    pub pop: Pop,
+    /// When it was deleted.
+    pub deleted: Timestamp,
+    /// The alias entries that led to it, and those removed with them.
+    pub entries: Vec<(AliasKey, Target)>,
+    /// The aliases that went with their last entry: their notes, dates, switches and counts.
+    pub aliases: Vec<Alias>,
+    /// Its seats on lists, and those of aliases removed with it.
+    pub seats: Vec<(Name, Target)>,
+}
+
 /// Why a text is not a target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a target: give an account's name, an address, @domain, reject:TEXT or discard ({why})")]
@@ -221,6 +236,13 @@ impl AliasKey {
             Self::Exact(address) => address.domain(),
             Self::CatchAll(domain) => domain,
         }
+    }
+}
+
+impl Alias {
+    /// Whether it was added as an alias, and belongs to no account.
+    pub fn is_plain(&self) -> bool {
+        self.standing == Standing::Plain
     }
 }
 

@@ -1,16 +1,45 @@
 //! The engine: RocksDB, one instance, column families by record kind.
+//!
+//! Owns the commit: decide on a snapshot, then, under one short lock, check that the read set still holds, and write
+//! records, reverse index, audit entry and revision in one synced batch. Readers take no lock and see whole commits only.
+//! Refuses to decide anything: that is for the rules.
+
+mod commit;
+mod engine;
+mod snapshot;
+mod uses;
 
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
+use self::commit::{Decided, State};
+use self::engine::Engine;
+use self::uses::Counted;
 use super::change::{Actor, Applied, Change, ChangeError, Effect};
-use super::model::*;
-use super::view::{Unreadable, View};
-use crate::mail::{Domain, Name};
+use super::model::{AccountId, AliasKey, Revision};
+use super::rules::{self, Context, Expected, Overlay, Recording};
+use super::view::Unreadable;
+
+pub use self::snapshot::{Page, Snapshot, Subject};
+pub use super::model::Trashed;
+
+/// Changes that are synced together by [`Directory::apply_all`]: enough to make the sync cheap, few enough to decide
+/// again when another writer came between.
+const GROUP: usize = 4096;
+
+/// Attempts beside other writers before one goes on under the lock, so that a large change cannot starve.
+const ATTEMPTS: usize = 8;
 
 /// The directory on disk. Shared by reference between all readers and writers of the process.
-pub struct Directory {}
+pub struct Directory {
+    engine: Engine,
+    state: Mutex<State>,
+    next_id: AtomicU64,
+    uses: Mutex<Counted>,
+}
 
 /// Why a directory cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -23,111 +52,154 @@ pub enum OpenError {
     Engine(String),
 }
 
-/// One consistent state of the directory.
-pub struct Snapshot<'a> {
-    _a: &'a Directory,
-}
-
-/// A page of records: those after a key, up to a limit, and where to go on.
-pub struct Page<T> {
-    /// The records.
-    pub records: Vec<T>,
-    /// The key to continue after; none at the end.
-    pub next: Option<String>,
-}
-
 impl Directory {
     /// Opens the directory in `path`, making it where there is none.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        todo!()
+        let engine = Engine::open(path)?;
+        let state = State::load(&engine)?;
+        let next_id = AtomicU64::new(state.next_id().0);
+        Ok(Self { engine, state: Mutex::new(state), next_id, uses: Mutex::default() })
     }
+
     /// What the directory holds now.
     pub fn snapshot(&self) -> Snapshot<'_> {
-        todo!()
+        Snapshot::new(&self.engine)
     }
+
     /// Carries out a change: when this returns, the disk has it.
     pub fn apply(&self, actor: &Actor, change: &Change, now: Timestamp) -> Result<Applied, ChangeError> {
-        todo!()
+        self.apply_expecting(actor, change, now, None)
     }
+
+    /// Carries out a change if `subject` is still at the revision that the caller saw (0 for: not there).
+    pub fn apply_if(
+        &self,
+        actor: &Actor,
+        change: &Change,
+        now: Timestamp,
+        subject: &Subject,
+        seen: Revision,
+    ) -> Result<Applied, ChangeError> {
+        self.apply_expecting(actor, change, now, Some(&Expected { key: subject.key(), revision: seen }))
+    }
+
+    fn apply_expecting(&self, actor: &Actor, change: &Change, now: Timestamp, expected: Option<&Expected>) -> Result<Applied, ChangeError> {
+        let context = self.context(change, now);
+        for attempt in 1.. {
+            let mut early = if attempt > ATTEMPTS { Some(self.lock()) } else { None };
+            let snapshot = self.snapshot();
+            let transaction = rules::transact(&snapshot, change, expected, context)?;
+            let decided = Decided { change, writes: transaction.writes, effects: transaction.effects };
+            let mut late;
+            let state = match &mut early {
+                Some(state) => state,
+                None => {
+                    late = self.lock();
+                    &mut late
+                }
+            };
+            let holds = self.holds(&snapshot, &transaction.reads)?;
+            if holds {
+                let revision = self.commit(state, actor, now, std::slice::from_ref(&decided))?;
+                return Ok(Applied { revision, effects: decided.effects });
+            }
+        }
+        Err(Unreadable("no attempt to commit was left".into()).into())
+    }
+
     /// Carries out many changes, in groups that are synced together; each stands or falls alone.
     pub fn apply_all(&self, actor: &Actor, changes: &[Change], now: Timestamp) -> Result<Vec<Result<Applied, ChangeError>>, Unreadable> {
-        todo!()
+        let mut outcomes = Vec::with_capacity(changes.len());
+        for group in changes.chunks(GROUP) {
+            outcomes.extend(self.apply_group(actor, group, now)?);
+        }
+        Ok(outcomes)
     }
+
+    fn apply_group(&self, actor: &Actor, group: &[Change], now: Timestamp) -> Result<Vec<Result<Applied, ChangeError>>, Unreadable> {
+        let contexts: Vec<Context> = group.iter().map(|change| self.context(change, now)).collect();
+        for attempt in 1.. {
+            let mut early = if attempt > ATTEMPTS { Some(self.lock()) } else { None };
+            let snapshot = self.snapshot();
+            let recording = Recording::new(&snapshot);
+            let (decided, refused) = decide_group(&recording, group, &contexts)?;
+            let mut late;
+            let state = match &mut early {
+                Some(state) => state,
+                None => {
+                    late = self.lock();
+                    &mut late
+                }
+            };
+            if self.holds(&snapshot, &recording.into_reads())? {
+                let first = self.commit(state, actor, now, &decided)?;
+                return Ok(in_order(first, decided, refused, group.len()));
+            }
+        }
+        Err(Unreadable("no attempt to commit was left".into()))
+    }
+
     /// What a change would do.
     pub fn preview(&self, change: &Change, now: Timestamp) -> Result<Vec<Effect>, ChangeError> {
-        todo!()
+        let fresh = AccountId(self.next_id.load(Ordering::Relaxed));
+        let snapshot = self.snapshot();
+        Ok(rules::decide(&snapshot, change, None, Context { now, fresh })?.1)
     }
+
     /// Notes that mail came through an alias: counted in memory, written now and then by [`Directory::write_uses`].
     pub fn used(&self, alias: &AliasKey, at: Timestamp) {
-        todo!()
+        self.counted().note(alias, at);
     }
+
     /// Writes the counts noted since the last time.
     pub fn write_uses(&self) -> Result<(), Unreadable> {
-        todo!()
+        let mut counted = self.counted().take();
+        let written = self.write_counts(&mut counted);
+        // What could not be written is counted on.
+        self.counted().put_back(counted);
+        written
+    }
+
+    fn context(&self, change: &Change, now: Timestamp) -> Context {
+        let makes_account = matches!(change, Change::AddPop { .. } | Change::AddList { .. } | Change::Import(_));
+        let step = u64::from(makes_account);
+        Context { now, fresh: AccountId(self.next_id.fetch_add(step, Ordering::Relaxed)) }
     }
 }
 
-impl Snapshot<'_> {
-    /// Domains after `after`, in order.
-    pub fn domains(&self, after: Option<&str>, limit: usize) -> Result<Page<DomainRecord>, Unreadable> {
-        todo!()
+type Refused = Vec<(usize, ChangeError)>;
+
+/// Decides on a group, each change seeing those before it.
+fn decide_group<'c>(
+    recording: &Recording<'_, Snapshot<'_>>,
+    group: &'c [Change],
+    contexts: &[Context],
+) -> Result<(Vec<Decided<'c>>, Refused), Unreadable> {
+    let mut overlay = Overlay::new(recording);
+    let (mut decided, mut refused) = (Vec::with_capacity(group.len()), Vec::new());
+    for (at, (change, context)) in group.iter().zip(contexts).enumerate() {
+        match rules::decide(&overlay, change, None, *context) {
+            Ok((writes, effects)) => {
+                overlay.add(&writes);
+                decided.push(Decided { change, writes, effects });
+            }
+            Err(ChangeError::Unreadable(failure)) => return Err(failure),
+            Err(refusal) => refused.push((at, refusal)),
+        }
     }
-    /// Masters after `after`, in order.
-    pub fn masters(&self, after: Option<&str>, limit: usize) -> Result<Page<Master>, Unreadable> {
-        todo!()
-    }
-    /// POP accounts after `after`, in order of name.
-    pub fn pops(&self, after: Option<&str>, limit: usize) -> Result<Page<Pop>, Unreadable> {
-        todo!()
-    }
-    /// List accounts after `after`, in order of name.
-    pub fn lists(&self, after: Option<&str>, limit: usize) -> Result<Page<List>, Unreadable> {
-        todo!()
-    }
-    /// Aliases after `after`, by domain, then local part; hidden ones too.
-    pub fn aliases(&self, after: Option<&str>, limit: usize) -> Result<Page<Alias>, Unreadable> {
-        todo!()
-    }
-    /// POP accounts in the trash, by id.
-    pub fn trash(&self) -> Result<Vec<Trashed>, Unreadable> {
-        todo!()
-    }
+    Ok((decided, refused))
 }
 
-/// A deleted POP account that can be brought back.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Trashed {
-    /// The account as it was.
-    pub pop: Pop,
-    /// When it was deleted.
-    pub deleted: Timestamp,
-    /// The alias entries that led to it, and those removed with them.
-    pub entries: Vec<(AliasKey, Target)>,
-}
-
-impl View for Snapshot<'_> {
-    fn revision(&self) -> Revision {
-        todo!()
+/// The outcomes of a group in the order of its changes, the first carried out having made revision `first`.
+fn in_order(first: Revision, decided: Vec<Decided<'_>>, refused: Refused, length: usize) -> Vec<Result<Applied, ChangeError>> {
+    let mut done = (first.0..).map(Revision).zip(decided).map(|(revision, decided)| Applied { revision, effects: decided.effects });
+    let mut refused = refused.into_iter().peekable();
+    let mut outcomes = Vec::with_capacity(length);
+    for at in 0..length {
+        match refused.next_if(|(place, _)| *place == at) {
+            Some((_, refusal)) => outcomes.push(Err(refusal)),
+            None => outcomes.extend(done.next().map(Ok)),
+        }
     }
-    fn domain(&self, domain: &Domain) -> Result<Option<DomainRecord>, Unreadable> {
-        todo!()
-    }
-    fn holder(&self, name: &Name) -> Result<Option<Kind>, Unreadable> {
-        todo!()
-    }
-    fn master(&self, name: &Name) -> Result<Option<Master>, Unreadable> {
-        todo!()
-    }
-    fn pop(&self, name: &Name) -> Result<Option<Pop>, Unreadable> {
-        todo!()
-    }
-    fn list(&self, name: &Name) -> Result<Option<List>, Unreadable> {
-        todo!()
-    }
-    fn alias(&self, key: &AliasKey) -> Result<Option<Alias>, Unreadable> {
-        todo!()
-    }
-    fn aliases_to(&self, target: &Target) -> Result<Vec<AliasKey>, Unreadable> {
-        todo!()
-    }
+    outcomes
 }

@@ -3,31 +3,86 @@
 //! Owns the order of questions of the design's section 3. Promises that [`route`] is a pure function of a directory
 //! view, a recipient and limits, bounded in depth, fan-out and total, and that a branch is never dropped in silence.
 //! Refuses to know how a recipient came (RCPT, `restante trace`, panel): all of them run this function, so none can drift.
+//!
+//! # What wins when an alias leads to several ends
+//!
+//! A recipient gets one reply, so one end has to win, whatever the order of the entries. From strongest to weakest:
+//!
+//! 1. an unreadable directory, or a bound of the expansion: both are met on the way and stop it (451);
+//! 2. `reject:`, because an admin asked for exactly that refusal (550);
+//! 3. an end that needs an operator: a target that does not exist, a list while lists are off, an external address
+//!    while the relay is off (451: the mail waits, no branch is lost);
+//! 4. mailboxes and relays; `discard` beside them means nothing;
+//! 5. `discard` alone: accepted and thrown away;
+//! 6. nothing but aliases that are switched off or expired: refused as [`Disabled`] says. Beside other ends such a branch is
+//!    skipped, with a line in the trail: an admin switched it off, so leaving it out is what was asked for;
+//! 7. nothing but a domain alias whose other domain has no such address: no such recipient (550 5.1.1).
+//!
+//! # Aliases that are switched off
+//!
+//! An exact alias that is switched off still owns its address: mail does not fall through to the catch-all. A catch-all that
+//! is switched off leaves its addresses as unknown as they would be without it.
+//!
+//! # Postmaster and abuse
+//!
+//! `postmaster@` and `abuse@` a local domain go to the first of these that leads anywhere: their own alias,
+//! `smtp.postmaster`, the catch-all. A bare `<Postmaster>` is `postmaster@hostname` if that domain is local, else
+//! `smtp.postmaster`. Where all of that leads nowhere the mail waits (451), and the trail says what to configure.
 
 #![expect(missing_docs, reason = "the fields of a variant are explained by the variant")]
 
-use jiff::Timestamp;
+mod expand;
+mod route;
+mod trail;
+
 use serde::{Deserialize, Serialize};
 
-use crate::directory::{AccountId, AliasKey, Target, View};
-use crate::mail::{Address, ForwardPath, Mailbox, Name};
+use crate::directory::{AccountId, AliasKey, Target};
+use crate::mail::{Address, Domain, Mailbox, Name};
 use crate::protocol::smtp::Reply;
+
+pub use route::{admit, route};
+pub use trail::{Step, Trail};
 
 /// What an operator may say about routing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
+    /// Our own name, whose postmaster a bare `<Postmaster>` is.
+    pub hostname: Option<Domain>,
     /// Characters that set off the `+detail` of a local part.
     pub subaddress_separators: String,
     /// Where mail to the postmaster goes when no alias says so.
     pub postmaster: Option<Target>,
+    /// What a sender hears about an alias that is switched off.
+    pub disabled: Disabled,
     /// Whether external targets can be reached.
     pub relay: Relay,
-    /// Links in a chain of aliases.
+    /// Aliases in a chain.
     pub max_depth: usize,
     /// Entries of one alias that are followed.
     pub max_fan_out: usize,
     /// Entries followed for one recipient.
     pub max_total: usize,
+}
+
+/// What a sender hears about an alias that is switched off, or expired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Disabled {
+    /// `550 5.1.1`, in the words for any unknown recipient: strangers do not learn that it exists.
+    #[default]
+    Unknown,
+    /// `550 5.2.1`: it is switched off.
+    SwitchedOff,
+}
+
+impl Disabled {
+    /// The reply.
+    pub fn reply(self) -> Reply {
+        match self {
+            Self::Unknown => Reply::UnknownRecipient,
+            Self::SwitchedOff => Reply::AliasDisabled,
+        }
+    }
 }
 
 /// Whether external targets can be reached.
@@ -70,16 +125,12 @@ pub enum Decision {
     Refuse(Reply),
 }
 
-/// The questions asked and the answers found; `Display` gives one a line, the last being the reply.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trail {}
-
-/// Routes one recipient.
-pub fn route<V: View + ?Sized>(view: &V, recipient: &ForwardPath, limits: &Limits, now: Timestamp) -> Route {
-    todo!()
-}
-
-/// Asks each mailbox of a route for room, and turns the route into a refusal where there is none.
-pub fn admit(route: Route, has_room: impl FnMut(&Destination) -> Result<(), Reply>) -> Route {
-    todo!()
+impl Decision {
+    /// The reply to `RCPT TO` that it amounts to.
+    pub fn reply(&self) -> Reply {
+        match self {
+            Self::Deliver { .. } => Reply::RecipientOk,
+            Self::Refuse(reply) => reply.clone(),
+        }
+    }
 }

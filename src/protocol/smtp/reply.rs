@@ -116,6 +116,10 @@ pub enum Reply {
     RejectedByAlias { text: String },
     /// A bound of alias expansion was met: an operator's fault, so the mail waits.
     ExpansionLimit { bound: &'static str },
+    /// An alias leads to nothing that exists: an operator's fault, so the mail waits.
+    DanglingTarget,
+    /// A postmaster's address, and no mailbox for it yet: an operator's fault, so the mail waits.
+    NoPostmaster,
     /// The directory could not be read.
     DirectoryUnreadable,
     /// The recipient is elsewhere, and relaying is not switched on.
@@ -311,6 +315,8 @@ impl Reply {
             Self::ExpansionLimit { bound } => {
                 (451, "4.6.0", format!("Alias expansion met its limit of {bound}; the operator has been told").into())
             }
+            Self::DanglingTarget => (451, "4.3.0", "Recipient leads to nothing at the moment; the operator has been told".into()),
+            Self::NoPostmaster => (451, "4.3.0", "Postmaster has no mailbox yet; try again later".into()),
             Self::DirectoryUnreadable => (451, "4.3.0", "Directory not readable; try again later".into()),
             Self::RelayOff => (451, "4.3.0", "Recipient is elsewhere and the relay is off; try again later".into()),
             Self::ListOff => (451, "4.3.0", "List distribution is off; try again later".into()),

@@ -67,6 +67,8 @@ fn golden() -> Vec<(Reply, &'static str)> {
         (Reply::Loop, "554 5.4.6 Message is going in circles"),
         (Reply::DiskFull, "452 4.3.1 Not enough disk space; try again later"),
         (Reply::StorageFailed, "451 4.3.0 Message could not be stored; try again later"),
+        (Reply::DanglingTarget, "451 4.3.0 Recipient leads to nothing at the moment; the operator has been told"),
+        (Reply::NoPostmaster, "451 4.3.0 Postmaster has no mailbox yet; try again later"),
     ]
 }
 
@@ -128,11 +130,13 @@ fn place(reply: &Reply) -> usize {
         Reply::Loop => 52,
         Reply::DiskFull => 53,
         Reply::StorageFailed => 54,
+        Reply::DanglingTarget => 55,
+        Reply::NoPostmaster => 56,
     }
 }
 
 /// The number of variants: one more than the last place.
-const VARIANTS: usize = 55;
+const VARIANTS: usize = 57;
 
 #[test]
 fn every_reply_has_its_one_wording() {

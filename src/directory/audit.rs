@@ -1,0 +1,88 @@
+//! Who changed what, when: one entry for each revision, written in the batch of the change itself.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::change::{Actor, Change, Effect};
+use super::export::ExportRecord;
+use super::model::{AccountId, AliasKey, Kind, PasswordHash, Revision, Target};
+use crate::mail::{Domain, Name};
+
+/// One change that was carried out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The revision it made.
+    pub revision: Revision,
+    /// On whose behalf.
+    pub actor: Actor,
+    /// When.
+    pub at: Timestamp,
+    /// What was asked for, without password hashes.
+    pub change: Change,
+    /// What it did.
+    #[serde(with = "effects")]
+    pub effects: Vec<Effect>,
+}
+
+/// The change without what an auditor must not see.
+pub fn redacted(change: &Change) -> Change {
+    let mut change = change.clone();
+    match &mut change {
+        Change::AddMaster { password, .. }
+        | Change::SetMasterPassword { password, .. }
+        | Change::AddPop { password, .. }
+        | Change::SetPopPassword { password, .. } => *password = PasswordHash(String::new()),
+        Change::Import(record) => match &mut **record {
+            ExportRecord::Master(master) => master.password = PasswordHash(String::new()),
+            ExportRecord::Pop(pop) => pop.password = PasswordHash(String::new()),
+            ExportRecord::Trash(trashed) => trashed.pop.password = PasswordHash(String::new()),
+            ExportRecord::Domain(_) | ExportRecord::List(_) | ExportRecord::Alias(_) => {}
+        },
+        _ => {}
+    }
+    change
+}
+
+/// Effects with numbered variants: the compact format cannot hold the tagged ones that programs read.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Effect")]
+enum Numbered {
+    DomainAdded { domain: Domain },
+    DomainEdited { domain: Domain },
+    DomainRemoved { domain: Domain },
+    AccountAdded { kind: Kind, name: Name },
+    AccountEdited { kind: Kind, name: Name },
+    AccountRemoved { kind: Kind, name: Name },
+    PopAdded { id: AccountId, name: Name },
+    PopRenamed { id: AccountId, from: Name, to: Name },
+    PopTrashed { id: AccountId, name: Name },
+    PopRestored { id: AccountId, name: Name },
+    PopPurged { id: AccountId, name: Name },
+    EntryAdded { address: AliasKey, target: Target },
+    EntryRemoved { address: AliasKey, target: Target },
+    AliasRemoved { address: AliasKey },
+    AliasEdited { address: AliasKey },
+    SeatRemoved { list: Name, member: Target },
+    EntryNotRestored { address: AliasKey, why: String },
+    SeatAdded { list: Name, member: Target },
+}
+
+mod effects {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Effect, Numbered};
+
+    #[derive(Serialize)]
+    struct Borrowed<'a>(#[serde(with = "Numbered")] &'a Effect);
+
+    #[derive(Deserialize)]
+    struct Owned(#[serde(with = "Numbered")] Effect);
+
+    pub fn serialize<S: Serializer>(effects: &[Effect], serializer: S) -> Result<S::Ok, S::Error> {
+        effects.iter().map(Borrowed).collect::<Vec<_>>().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Effect>, D::Error> {
+        Ok(Vec::<Owned>::deserialize(deserializer)?.into_iter().map(|owned| owned.0).collect())
+    }
+}

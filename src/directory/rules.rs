@@ -1,0 +1,106 @@
+//! The rules: a change and a state make a transaction, or a refusal. Pure.
+//!
+//! Owns the invariants D1 to D10. Promises that whatever a decision rests on is in the read set, so that a commit which
+//! finds the read set unchanged keeps every invariant, on whatever engine orders the commits. Refuses to know the
+//! engine, the clock (the time is an argument), and randomness (ids are handed in).
+//!
+//! By noun: [`domain`], [`master`], [`pop`], [`list`], [`alias`], [`trash`]; [`graph`] knows where addresses lead,
+//! [`cascade`] what goes with what, [`transaction`] how reads and writes are kept.
+
+mod alias;
+mod cascade;
+mod domain;
+mod draft;
+mod graph;
+mod import;
+mod list;
+mod master;
+mod name;
+mod pop;
+mod transaction;
+mod trash;
+
+use jiff::Timestamp;
+
+pub use transaction::{Found, Overlay, RangeRead, ReadSet, Recording, Records, Transaction, WriteSet};
+
+use self::transaction::Draft;
+use super::change::{Change, ChangeError, Effect, Refusal};
+use super::model::{AccountId, Revision};
+use super::schema::Key;
+
+/// What a decision needs beside the state.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    /// When the change is made.
+    pub now: Timestamp,
+    /// An account id that was never given.
+    pub fresh: AccountId,
+}
+
+/// What a caller saw when it decided to change something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// The record.
+    pub key: Key,
+    /// Its revision then.
+    pub revision: Revision,
+}
+
+/// Decides on one change, with its read set.
+pub fn transact(state: &dyn Records, change: &Change, expected: Option<&Expected>, context: Context) -> Result<Transaction, ChangeError> {
+    let recording = Recording::new(state);
+    let (writes, effects) = decide(&recording, change, expected, context)?;
+    Ok(Transaction { reads: recording.into_reads(), writes, effects })
+}
+
+/// Decides on one change.
+pub fn decide(
+    state: &dyn Records,
+    change: &Change,
+    expected: Option<&Expected>,
+    context: Context,
+) -> Result<(WriteSet, Vec<Effect>), ChangeError> {
+    let mut draft = Draft::new(state);
+    if let Some(expected) = expected {
+        let found = draft.revision_of(&expected.key)?;
+        if found != expected.revision {
+            return Err(Refusal::Changed { expected: expected.revision, found }.into());
+        }
+    }
+    carry_out(&mut draft, change, context)?;
+    Ok(draft.into_parts())
+}
+
+fn carry_out(draft: &mut Draft<'_>, change: &Change, context: Context) -> Result<(), ChangeError> {
+    let Context { now, fresh } = context;
+    match change {
+        Change::AddDomain { domain, owner } => domain::add(draft, domain, owner.as_ref(), now),
+        Change::EditDomain { domain, owner } => domain::edit(draft, domain, owner.as_ref()),
+        Change::DeleteDomain { domain, cascade } => domain::delete(draft, domain, *cascade, now),
+        Change::AddMaster { name, role, password } => master::add(draft, name, *role, password, now),
+        Change::SetMasterPassword { name, password } => master::set_password(draft, name, password),
+        Change::DeleteMaster { name } => master::delete(draft, name),
+        Change::AddPop { name, domain, owner, password, quota, state } => {
+            let (name, domain, owner, password) = (name.clone(), domain.clone(), owner.clone(), password.clone());
+            pop::add(draft, pop::Given { name, domain, owner, password, quota: *quota, state: *state, id: fresh, created: now })
+        }
+        Change::EditPop { name, domain, owner, quota } => pop::edit(draft, name, domain.as_ref(), owner.as_deref(), *quota),
+        Change::SetPopPassword { name, password } => pop::set_password(draft, name, password),
+        Change::SetPopState { name, state } => pop::set_state(draft, name, *state),
+        Change::RenamePop { name, new, keep_alias } => pop::rename(draft, name, new, *keep_alias),
+        Change::DeletePop { name } => trash::delete_pop(draft, name, now),
+        Change::RestorePop { name, id } => trash::restore(draft, name, *id, now),
+        Change::PurgePop { id } => trash::purge(draft, *id),
+        Change::AddList { name, domain, owner, posting, members } => {
+            let (name, domain, owner, members) = (name.clone(), domain.clone(), owner.clone(), members.clone());
+            list::add(draft, list::Given { id: fresh, name, domain, owner, posting: *posting, members, created: now })
+        }
+        Change::EditList { name, owner, posting, join, leave } => list::edit(draft, name, owner.as_ref(), *posting, join, leave),
+        Change::DeleteList { name } => list::delete(draft, name),
+        Change::AddAlias { key, targets, note, expires } => alias::add(draft, key, targets, note.as_deref(), *expires, now),
+        Change::RemoveAlias { key, targets } => alias::remove(draft, key, targets),
+        Change::SwitchAlias { key, switch } => alias::switch(draft, key, *switch),
+        Change::Import(record) => import::put(draft, record, fresh),
+    }
+}

@@ -1,0 +1,149 @@
+//! Aliases (D3, D5).
+
+use jiff::Timestamp;
+
+use super::cascade::Cascade;
+use super::domain;
+use super::draft::position;
+use super::graph::{folded, goes_on, refuse_cycle, settled};
+use super::pop::blank;
+use super::transaction::Draft;
+use crate::directory::change::{ChangeError, Effect, Refusal};
+use crate::directory::model::{Alias, AliasKey, Standing, Switch, Target};
+use crate::mail::limits::STORED_LOCAL_OCTETS;
+
+/// Targets of one alias: whoever needs more wants a list.
+const TARGETS: usize = 1000;
+
+/// Characters of a note.
+const NOTE_CHARACTERS: usize = 1000;
+
+pub fn add(
+    draft: &mut Draft<'_>,
+    key: &AliasKey,
+    targets: &[Target],
+    note: Option<&str>,
+    expires: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(), ChangeError> {
+    refuse_form(draft, key)?;
+    let before = draft.alias(key)?;
+    refuse_hidden(before.as_ref())?;
+    if before.is_none() && targets.is_empty() {
+        return Err(Refusal::BadValue(format!("`{key}` needs a target: an account's name, an address, reject:TEXT or discard")).into());
+    }
+    if before.is_some() && (note.is_some() || expires.is_some()) {
+        draft.tell(Effect::AliasEdited { address: key.clone() });
+    }
+    let mut alias = before.unwrap_or_else(|| blank(key.clone(), now));
+    if let Some(note) = note {
+        alias.note = note_text(note)?;
+    }
+    alias.expires = expires.or(alias.expires);
+    extend(draft, alias, targets)
+}
+
+/// Adds targets to an alias and writes it, if that breaks nothing.
+pub fn extend(draft: &mut Draft<'_>, mut alias: Alias, targets: &[Target]) -> Result<(), ChangeError> {
+    let mut onward = false;
+    for target in targets {
+        if matches!((target, &alias.key), (Target::Domain(_), AliasKey::Exact(_))) {
+            return Err(Refusal::BadValue(format!("`{target}` keeps the local part, so only a catch-all can lead to it")).into());
+        }
+        refuse_itself(&alias.key, target)?;
+        let target = settled(draft, target)?;
+        if position(&alias.targets, &target).is_some() {
+            continue;
+        }
+        onward |= goes_on(draft, &target)?;
+        draft.link(&mut alias, target);
+    }
+    if alias.targets.len() > TARGETS {
+        return Err(Refusal::BadValue(format!("an alias has at most {TARGETS} targets; make it a list")).into());
+    }
+    let key = alias.key.clone();
+    draft.put_alias(alias);
+    if onward { refuse_cycle(draft, &key) } else { Ok(()) }
+}
+
+/// Removes targets, or all; an alias without targets goes, with whatever leads to it.
+pub fn remove(draft: &mut Draft<'_>, key: &AliasKey, targets: &[Target]) -> Result<(), ChangeError> {
+    let alias = draft.alias(key)?.ok_or_else(|| Refusal::NoSuchAlias(key.clone()))?;
+    refuse_hidden(Some(&alias))?;
+    let mut cascade = Cascade::default();
+    if targets.is_empty() {
+        cascade.alias(draft, alias)?;
+    }
+    for target in targets {
+        let target = spelled(draft, target)?;
+        if position(&alias_targets(draft, key)?, &target).is_none() {
+            return Err(Refusal::NoSuchEntry { address: key.clone(), target }.into());
+        }
+        cascade.entry(draft, key, &target)?;
+    }
+    cascade.run(draft)
+}
+
+pub fn switch(draft: &mut Draft<'_>, key: &AliasKey, switch: Switch) -> Result<(), ChangeError> {
+    let alias = draft.alias(key)?.ok_or_else(|| Refusal::NoSuchAlias(key.clone()))?;
+    refuse_hidden(Some(&alias))?;
+    draft.put_alias(Alias { switch, ..alias });
+    draft.tell(Effect::AliasEdited { address: key.clone() });
+    Ok(())
+}
+
+/// A target in the spelling it would be stored in, whether or not it exists.
+pub fn spelled(draft: &Draft<'_>, target: &Target) -> Result<Target, ChangeError> {
+    if let Target::Address(mailbox) = target
+        && let Some(address) = mailbox.address()
+        && draft.is_local(address.domain())?
+    {
+        return folded(&address);
+    }
+    Ok(target.clone())
+}
+
+/// Refuses a key that no alias can have here.
+pub fn refuse_form(draft: &Draft<'_>, key: &AliasKey) -> Result<(), ChangeError> {
+    domain::existing(draft, key.domain())?;
+    match key {
+        AliasKey::Exact(address) if address.local().len() > STORED_LOCAL_OCTETS => {
+            let why = format!("the part before the @ has {} octets; at most {STORED_LOCAL_OCTETS} are allowed", address.local().len());
+            Err(Refusal::BadValue(why).into())
+        }
+        AliasKey::Exact(_) | AliasKey::CatchAll(_) => Ok(()),
+    }
+}
+
+/// A note as it is stored.
+pub fn note_text(note: &str) -> Result<String, Refusal> {
+    if note.chars().count() > NOTE_CHARACTERS || note.chars().any(|c| c.is_control() && c != '\n') {
+        let why = format!("a note has at most {NOTE_CHARACTERS} characters, and no control characters but line ends");
+        return Err(Refusal::BadValue(why));
+    }
+    Ok(note.trim().to_owned())
+}
+
+/// D3.
+pub fn refuse_hidden(alias: Option<&Alias>) -> Result<(), ChangeError> {
+    match alias {
+        Some(Alias { key, standing: Standing::Hidden(account), .. }) => {
+            Err(Refusal::HiddenAlias { address: key.clone(), account: account.clone() }.into())
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The shortest circle. Said before anything is looked up, since the alias need not exist yet.
+fn refuse_itself(key: &AliasKey, target: &Target) -> Result<(), ChangeError> {
+    let itself = match (key, target) {
+        (AliasKey::Exact(address), Target::Address(mailbox)) => mailbox.address().as_ref() == Some(address),
+        (AliasKey::CatchAll(domain), Target::Domain(other)) => domain == other,
+        _ => false,
+    };
+    if itself { Err(Refusal::Cycle { path: vec![key.clone(), key.clone()] }.into()) } else { Ok(()) }
+}
+
+fn alias_targets(draft: &Draft<'_>, key: &AliasKey) -> Result<Vec<Target>, ChangeError> {
+    Ok(draft.alias(key)?.map(|alias| alias.targets).unwrap_or_default())
+}

@@ -1,0 +1,300 @@
+//! Reading: one consistent state, by key, by range, in pages.
+
+use std::sync::OnceLock;
+
+use rocksdb::{ReadOptions, SnapshotWithThreadMode};
+
+use super::engine::{Database, Engine, unreadable};
+use crate::directory::audit::Entry;
+use crate::directory::model::{Alias, AliasKey, DomainRecord, Kind, List, Master, Pop, Revision, Target, Trashed};
+use crate::directory::rules::{Found, Records};
+use crate::directory::schema::{self, Family, Key, Prefix, Record, Referrer};
+use crate::directory::view::{Unreadable, View};
+use crate::mail::{Domain, Name};
+
+/// One consistent state of the directory.
+pub struct Snapshot<'a> {
+    engine: &'a Engine,
+    state: SnapshotWithThreadMode<'a, Database>,
+    revision: OnceLock<Revision>,
+}
+
+/// A page of records: those after a key, up to a limit, and where to go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The records.
+    pub records: Vec<T>,
+    /// The key to continue after; none at the end.
+    pub next: Option<String>,
+}
+
+/// What has a revision of its own, for a change that is to happen only if nobody else came first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant is the record's key")]
+pub enum Subject {
+    Domain(Domain),
+    Master(Name),
+    Pop(Name),
+    List(Name),
+    Alias(AliasKey),
+}
+
+impl Subject {
+    pub(super) fn key(&self) -> Key {
+        match self {
+            Self::Domain(domain) => Key::domain(domain),
+            Self::Master(name) => Key::master(name),
+            Self::Pop(name) => Key::pop(name),
+            Self::List(name) => Key::list(name),
+            Self::Alias(key) => Key::alias(key),
+        }
+    }
+}
+
+/// Takes the record of one kind; another under its key would be damage.
+macro_rules! only {
+    ($found:expr, $variant:ident) => {
+        match $found? {
+            (_, Some(Record::$variant(record))) => Ok(Some(record)),
+            (_, None) => Ok(None),
+            (_, Some(_)) => Err(other_kind()),
+        }
+    };
+}
+
+impl<'a> Snapshot<'a> {
+    pub(super) fn new(engine: &'a Engine) -> Self {
+        Self { engine, state: engine.database().snapshot(), revision: OnceLock::new() }
+    }
+
+    pub(super) fn sequence(&self) -> u64 {
+        self.state.sequence_number()
+    }
+
+    /// Domains after `after`, in order.
+    pub fn domains(&self, after: Option<&str>, limit: usize) -> Result<Page<DomainRecord>, Unreadable> {
+        let record = |record| if let Record::Domain(domain) = record { Some(domain) } else { None };
+        self.page(&Prefix::all(Family::Domains), text_key(after), limit, record, |domain| domain.domain.to_string())
+    }
+
+    /// Masters after `after`, in order.
+    pub fn masters(&self, after: Option<&str>, limit: usize) -> Result<Page<Master>, Unreadable> {
+        let record = |record| if let Record::Master(master) = record { Some(master) } else { None };
+        self.page(&Prefix::all(Family::Masters), text_key(after), limit, record, |master| master.name.to_string())
+    }
+
+    /// POP accounts after `after`, in order of name.
+    pub fn pops(&self, after: Option<&str>, limit: usize) -> Result<Page<Pop>, Unreadable> {
+        let record = |record| if let Record::Pop(pop) = record { Some(pop) } else { None };
+        self.page(&Prefix::all(Family::Pops), text_key(after), limit, record, |pop| pop.name.to_string())
+    }
+
+    /// List accounts after `after`, in order of name.
+    pub fn lists(&self, after: Option<&str>, limit: usize) -> Result<Page<List>, Unreadable> {
+        let record = |record| if let Record::List(list) = record { Some(list) } else { None };
+        self.page(&Prefix::all(Family::Lists), text_key(after), limit, record, |list| list.name.to_string())
+    }
+
+    /// Aliases after `after`, by domain, then local part; hidden ones too.
+    pub fn aliases(&self, after: Option<&str>, limit: usize) -> Result<Page<Alias>, Unreadable> {
+        self.alias_page(&Prefix::all(Family::Aliases), after, limit)
+    }
+
+    /// The aliases of one domain after `after`, its catch-all first; hidden ones too.
+    pub fn aliases_in(&self, domain: &Domain, after: Option<&str>, limit: usize) -> Result<Page<Alias>, Unreadable> {
+        self.alias_page(&Prefix::aliases(domain), after, limit)
+    }
+
+    fn alias_page(&self, prefix: &Prefix, after: Option<&str>, limit: usize) -> Result<Page<Alias>, Unreadable> {
+        let start = match after {
+            None => None,
+            Some(text) => {
+                let key = AliasKey::parse(text).map_err(|e| Unreadable(format!("`{text}` is no place to go on after: {e}")))?;
+                Some(Key::alias(&key).bytes)
+            }
+        };
+        let record = |record| if let Record::Alias(alias) = record { Some(alias) } else { None };
+        let mut page = self.page(prefix, start, limit, record, |alias| alias.key.to_string())?;
+        for alias in &mut page.records {
+            self.join_uses(alias)?;
+        }
+        Ok(page)
+    }
+
+    /// POP accounts in the trash, by id.
+    pub fn trash(&self) -> Result<Vec<Trashed>, Unreadable> {
+        let mut all = Vec::new();
+        self.each(&Prefix::all(Family::Trash), None, |_, record| {
+            if let Record::Trash(trashed) = record {
+                all.push(*trashed);
+            }
+            true
+        })?;
+        all.sort_by_key(|trashed| trashed.pop.id);
+        Ok(all)
+    }
+
+    /// Audit entries after a revision, oldest first.
+    pub fn audit(&self, after: Revision, limit: usize) -> Result<Vec<Entry>, Unreadable> {
+        let mut entries = Vec::new();
+        if limit == 0 {
+            return Ok(entries);
+        }
+        self.each(&Prefix::all(Family::Audit), Some(Key::audit(after).bytes), |_, record| {
+            if let Record::Audit(entry) = record {
+                entries.push(*entry);
+            }
+            entries.len() < limit
+        })?;
+        Ok(entries)
+    }
+
+    /// The revision that last changed a record; 0 where there is none.
+    pub fn revision_of(&self, subject: &Subject) -> Result<Revision, Unreadable> {
+        Ok(Records::get(self, &subject.key())?.0)
+    }
+
+    fn join_uses(&self, alias: &mut Alias) -> Result<(), Unreadable> {
+        if let (_, Some(Record::Uses(uses))) = Records::get(self, &Key::uses(&alias.key))? {
+            (alias.last_used, alias.uses) = (Some(uses.last), uses.times);
+        }
+        Ok(())
+    }
+
+    fn page<T>(
+        &self,
+        prefix: &Prefix,
+        after: Option<Box<[u8]>>,
+        limit: usize,
+        record: impl Fn(Record) -> Option<T>,
+        cursor: impl Fn(&T) -> String,
+    ) -> Result<Page<T>, Unreadable> {
+        let (mut records, mut more) = (Vec::new(), false);
+        self.each(prefix, after, |_, found| {
+            if records.len() == limit {
+                more = true;
+                return false;
+            }
+            records.extend(record(found));
+            true
+        })?;
+        let next = if more { records.last().map(cursor) } else { None };
+        Ok(Page { records, next })
+    }
+
+    /// Hands over the records under `prefix` after a key, in order, until told to stop.
+    pub(super) fn each(
+        &self,
+        prefix: &Prefix,
+        after: Option<Box<[u8]>>,
+        mut visit: impl FnMut(&Key, Record) -> bool,
+    ) -> Result<(), Unreadable> {
+        self.each_raw(prefix, after, |key, bytes| {
+            let (_, record) = schema::decode(key, bytes)?;
+            Ok(visit(key, record))
+        })
+    }
+
+    fn each_raw(
+        &self,
+        prefix: &Prefix,
+        after: Option<Box<[u8]>>,
+        mut visit: impl FnMut(&Key, &[u8]) -> Result<bool, Unreadable>,
+    ) -> Result<(), Unreadable> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_range(rocksdb::PrefixRange(prefix.bytes.to_vec()));
+        let mut found = self.state.raw_iterator_cf_opt(self.engine.family(prefix.family)?, options);
+        match &after {
+            Some(key) => found.seek(key),
+            None => found.seek_to_first(),
+        }
+        while let Some((bytes, value)) = found.item() {
+            if after.as_deref() != Some(bytes) {
+                let key = Key { family: prefix.family, bytes: bytes.into() };
+                if !visit(&key, value)? {
+                    return Ok(());
+                }
+            }
+            found.next();
+        }
+        found.status().map_err(|e| unreadable(&e))
+    }
+}
+
+impl Records for Snapshot<'_> {
+    fn revision(&self) -> Revision {
+        View::revision(self)
+    }
+
+    fn get(&self, key: &Key) -> Result<Found, Unreadable> {
+        let bytes = self.state.get_pinned_cf(self.engine.family(key.family)?, &key.bytes).map_err(|e| unreadable(&e))?;
+        match bytes {
+            Some(bytes) => schema::decode(key, &bytes).map(|(revision, record)| (revision, Some(record))),
+            None => Ok((Revision(0), None)),
+        }
+    }
+
+    fn keys(&self, prefix: &Prefix) -> Result<Vec<Key>, Unreadable> {
+        let mut keys = Vec::new();
+        self.each_raw(prefix, None, |key, _| {
+            keys.push(key.clone());
+            Ok(true)
+        })?;
+        Ok(keys)
+    }
+}
+
+impl View for Snapshot<'_> {
+    fn revision(&self) -> Revision {
+        // Unreadable counters show the oldest revision: whatever is cached with it is asked again.
+        *self.revision.get_or_init(|| match Records::get(self, &Key::counters()) {
+            Ok((_, Some(Record::Counters(counters)))) => counters.revision,
+            _ => Revision(0),
+        })
+    }
+
+    fn domain(&self, domain: &Domain) -> Result<Option<DomainRecord>, Unreadable> {
+        only!(Records::get(self, &Key::domain(domain)), Domain)
+    }
+
+    fn holder(&self, name: &Name) -> Result<Option<Kind>, Unreadable> {
+        only!(Records::get(self, &Key::name(name)), Holder)
+    }
+
+    fn master(&self, name: &Name) -> Result<Option<Master>, Unreadable> {
+        only!(Records::get(self, &Key::master(name)), Master)
+    }
+
+    fn pop(&self, name: &Name) -> Result<Option<Pop>, Unreadable> {
+        only!(Records::get(self, &Key::pop(name)), Pop)
+    }
+
+    fn list(&self, name: &Name) -> Result<Option<List>, Unreadable> {
+        only!(Records::get(self, &Key::list(name)), List)
+    }
+
+    fn alias(&self, key: &AliasKey) -> Result<Option<Alias>, Unreadable> {
+        let mut found: Option<Alias> = only!(Records::get(self, &Key::alias(key)), Alias)?;
+        if let Some(alias) = &mut found {
+            self.join_uses(alias)?;
+        }
+        Ok(found)
+    }
+
+    fn aliases_to(&self, target: &Target) -> Result<Vec<AliasKey>, Unreadable> {
+        let keys = self.keys(&Prefix::aliases_to(target))?;
+        let alias = |key: &Key| match key.to_entry() {
+            Some((_, Referrer::Alias(alias))) => Ok(alias),
+            _ => Err(other_kind()),
+        };
+        keys.iter().map(alias).collect()
+    }
+}
+
+fn text_key(after: Option<&str>) -> Option<Box<[u8]>> {
+    after.map(|text| text.as_bytes().into())
+}
+
+fn other_kind() -> Unreadable {
+    Unreadable("a record is of another kind than its key; restore the directory from a backup".into())
+}
