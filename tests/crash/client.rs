@@ -94,7 +94,8 @@ impl Session {
             if self.stream.read_line(&mut line)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            let code = line.get(..3).and_then(|digits| digits.parse().ok()).ok_or_else(|| io::Error::other(format!("no reply: {line:?}")))?;
+            let code =
+                line.get(..3).and_then(|digits| digits.parse().ok()).ok_or_else(|| io::Error::other(format!("no reply: {line:?}")))?;
             text.push_str(line.get(4..).unwrap_or_default().trim_end());
             if line.as_bytes().get(3) != Some(&b'-') {
                 return Ok(Reply { code, text });

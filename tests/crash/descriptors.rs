@@ -37,7 +37,8 @@ fn a_server_out_of_descriptors_goes_on() {
     }
     drop(crowd);
     let late = until(Duration::from_secs(60), || {
-        let replies = Session::open(world.smtp(), Protocol::Smtp).and_then(|mut session| session.send(&["info@example.org"], &message("late", 2_000)));
+        let replies = Session::open(world.smtp(), Protocol::Smtp)
+            .and_then(|mut session| session.send(&["info@example.org"], &message("late", 2_000)));
         replies.ok().filter(|replies| replies.iter().all(|reply| reply.taken()))
     });
     assert!(late.is_some(), "the server does not come back:\n{}", world.log());

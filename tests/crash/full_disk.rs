@@ -69,7 +69,8 @@ fn a_full_disk_defers_and_loses_nothing() {
     world.domain("example.org").pop("alice").alias("info@example.org", &["alice"]);
     let mut taken = Vec::new();
     let mut send = |id: String, octets: usize| {
-        let replies = Session::open(world.smtp(), Protocol::Smtp).and_then(|mut session| session.send(&["info@example.org"], &message(&id, octets)));
+        let replies =
+            Session::open(world.smtp(), Protocol::Smtp).and_then(|mut session| session.send(&["info@example.org"], &message(&id, octets)));
         let reply = replies.expect("the server answers").remove(0);
         if reply.taken() {
             taken.push(message(&id, octets));
@@ -97,6 +98,11 @@ fn a_full_disk_defers_and_loses_nothing() {
 
     let there: Vec<_> = world.maildir("alice").wait(taken.len()).iter().map(|file| file.sent().to_vec()).collect();
     for text in &taken {
-        assert_eq!(there.iter().filter(|there| *there == text).count(), 1, "{}", String::from_utf8_lossy(text.get(..80).unwrap_or_default()));
+        assert_eq!(
+            there.iter().filter(|there| *there == text).count(),
+            1,
+            "{}",
+            String::from_utf8_lossy(text.get(..80).unwrap_or_default())
+        );
     }
 }

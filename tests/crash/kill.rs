@@ -106,7 +106,8 @@ fn nothing_acknowledged_is_lost() {
     let (smtp, lmtp) = (world.smtp(), world.lmtp());
     let mut deaths = Vec::new();
     std::thread::scope(|scope| {
-        let servers = [(smtp, Protocol::Smtp), (smtp, Protocol::Smtp), (smtp, Protocol::Smtp), (lmtp, Protocol::Lmtp), (lmtp, Protocol::Lmtp)];
+        let servers =
+            [(smtp, Protocol::Smtp), (smtp, Protocol::Smtp), (smtp, Protocol::Smtp), (lmtp, Protocol::Lmtp), (lmtp, Protocol::Lmtp)];
         for (worker, (server, protocol)) in servers.into_iter().enumerate() {
             let (told, stop) = (&told, &stop);
             scope.spawn(move || send(server, protocol, worker, told, stop));
@@ -144,13 +145,15 @@ fn mail_is_there(world: &World, told: &Told, deaths: &[Instant]) {
         missing = told.taken.keys().filter(|copy| !there.contains(copy)).cloned().collect();
         missing.is_empty().then_some(copies)
     });
-    let copies = settled.unwrap_or_else(|| panic!("{} acknowledged copies are missing, such as {:?}\n{}", missing.len(), missing.first(), world.log()));
+    let copies = settled
+        .unwrap_or_else(|| panic!("{} acknowledged copies are missing, such as {:?}\n{}", missing.len(), missing.first(), world.log()));
     let mut counted: BTreeMap<_, usize> = BTreeMap::new();
     for copy in copies {
         *counted.entry(copy).or_default() += 1;
     }
     for (copy, count) in counted.into_iter().filter(|(_, count)| *count > 1) {
-        let excused = told.taken.get(&copy).is_none_or(|at| deaths.iter().any(|death| at < death && death.duration_since(*at) < LAST_MOMENTS));
+        let excused =
+            told.taken.get(&copy).is_none_or(|at| deaths.iter().any(|death| at < death && death.duration_since(*at) < LAST_MOMENTS));
         assert!(count == 2 && excused, "{copy:?} is there {count} times");
     }
 }

@@ -18,7 +18,19 @@ fn chained() -> World {
 fn swaks_over_smtp() {
     let world = chained();
     let server = world.smtp().to_string();
-    let words = ["--server", &server, "--ehlo", "client.test", "--from", "sender@client.test", "--to", "info@example.org", "--pipeline", "--data", "-"];
+    let words = [
+        "--server",
+        &server,
+        "--ehlo",
+        "client.test",
+        "--from",
+        "sender@client.test",
+        "--to",
+        "info@example.org",
+        "--pipeline",
+        "--data",
+        "-",
+    ];
     done("swaks", &words, &tricky());
     let message = world.maildir("alice").one();
     assert_eq!(String::from_utf8_lossy(message.sent()), String::from_utf8_lossy(&tricky()));
@@ -33,7 +45,20 @@ fn swaks_over_smtp() {
 fn swaks_over_lmtp_on_a_unix_socket() {
     let world = chained();
     let socket = world.lmtp_socket().display().to_string();
-    let words = ["--socket", &socket, "--protocol", "LMTP", "--helo", "client.test", "--from", "sender@client.test", "--to", "info@example.org", "--data", "-"];
+    let words = [
+        "--socket",
+        &socket,
+        "--protocol",
+        "LMTP",
+        "--helo",
+        "client.test",
+        "--from",
+        "sender@client.test",
+        "--to",
+        "info@example.org",
+        "--data",
+        "-",
+    ];
     done("swaks", &words, &tricky());
     let message = world.maildir("alice").one();
     assert_eq!(String::from_utf8_lossy(message.sent()), String::from_utf8_lossy(&tricky()));
@@ -58,7 +83,18 @@ fn curl_with_starttls() {
     let file = world.path().join("message");
     fs::write(&file, crlf(&tricky())).expect("the message is written");
     let (url, file) = (format!("smtp://{}/client.test", world.smtp()), file.display().to_string());
-    let words = ["-sS", "--ssl-reqd", "--insecure", &url, "--mail-from", "sender@client.test", "--mail-rcpt", "info@example.org", "--upload-file", &file];
+    let words = [
+        "-sS",
+        "--ssl-reqd",
+        "--insecure",
+        &url,
+        "--mail-from",
+        "sender@client.test",
+        "--mail-rcpt",
+        "info@example.org",
+        "--upload-file",
+        &file,
+    ];
     done("curl", &words, b"");
     let message = world.maildir("alice").one();
     assert_eq!(String::from_utf8_lossy(message.sent()), String::from_utf8_lossy(&tricky()));

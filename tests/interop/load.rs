@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::tricky;
 use crate::world::World;
 use crate::world::program::done;
-use crate::tricky;
 
 /// Messages that are sent.
 const MESSAGES: usize = 5000;
@@ -20,12 +20,16 @@ fn smtp_source_fills_the_right_maildirs() {
     let names: Vec<String> = (0..BOXES).map(|number| format!("box{number}")).collect();
     world.multiply("modelbox", &names);
     world.alias("model@example.org", &["modelbox"]);
-    world.import_aliases("model@example.org", (1..=MESSAGES).map(|number| (format!("{number}load@example.org"), format!("box{}", number % BOXES))));
+    world.import_aliases(
+        "model@example.org",
+        (1..=MESSAGES).map(|number| (format!("{number}load@example.org"), format!("box{}", number % BOXES))),
+    );
 
     let file = world.path().join("message");
     std::fs::write(&file, tricky()).expect("the message is written");
     let (file, server, count) = (file.display().to_string(), world.smtp().to_string(), MESSAGES.to_string());
-    let words = ["-s", "20", "-m", &count, "-N", "-f", "sender@client.test", "-t", "load@example.org", "-M", "client.test", "-F", &file, &server];
+    let words =
+        ["-s", "20", "-m", &count, "-N", "-f", "sender@client.test", "-t", "load@example.org", "-M", "client.test", "-F", &file, &server];
     done("smtp-source", &words, b"");
 
     let mut seen = BTreeMap::new();

@@ -71,7 +71,8 @@ impl Postfix {
         let config = path("etc").display().to_string();
         done("postfix", &["-c", &config, "check"], b"");
         let daemons = done("postconf", &["-c", &config, "-h", "daemon_directory"], b"");
-        let master = Process::start(Command::new(format!("{}/master", daemons.trim())).args(["-c", &config, "-s"]), &path("master.log")).with_children();
+        let master = Process::start(Command::new(format!("{}/master", daemons.trim())).args(["-c", &config, "-s"]), &path("master.log"))
+            .with_children();
         let postfix = Self { folder, port, _master: master };
         let up = until(TRIED_AGAIN, || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
         assert!(up.is_some(), "Postfix does not listen:\n{}", postfix.log());
@@ -104,7 +105,8 @@ impl Postfix {
     /// Waits until exactly these recipients are left in the queue, each for a reason that contains the words beside it.
     fn waits_for(&self, expected: &[(&str, &str)]) {
         let matches = |waiting: &[(String, String)]| {
-            waiting.len() == expected.len() && expected.iter().all(|(to, why)| waiting.iter().any(|(address, reason)| address == to && reason.contains(why)))
+            waiting.len() == expected.len()
+                && expected.iter().all(|(to, why)| waiting.iter().any(|(address, reason)| address == to && reason.contains(why)))
         };
         let reached = until(TRIED_AGAIN, || matches(&self.waiting()).then_some(()));
         assert!(reached.is_some(), "expected {expected:?} in the queue, not {:?}:\n{}", self.waiting(), self.log());
