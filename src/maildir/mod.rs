@@ -1,16 +1,25 @@
 //! The mailboxes of POP accounts: one Maildir each, in the standard format.
 //!
 //! Owns file names, delivery, usage and quota, and the trash. Promises that a file in `new` is whole, and that a Maildir
-//! belongs to the account whose id it carries: a new account under an old name never sees old mail.
-//! Refuses to know envelopes and protocols.
+//! belongs to the account whose id it carries (in the file [`folders::MARKER`]): a new account under an old name never
+//! sees old mail. Refuses to know envelopes and protocols.
+//!
+//! Reading order: [`name`], [`folders`], [`deliver`], [`quota`].
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use crate::directory::{AccountId, Effect};
-use crate::mail::Name;
-use crate::router::Destination;
+pub mod deliver;
+pub mod folders;
+pub mod name;
+pub mod quota;
+
+pub use deliver::{Copy, PublishError, Staged, Text};
+pub use quota::{NoRoom, Reservation, Usage};
+
+use crate::sys::{Disk, Real};
 
 /// What happens at RCPT when a mailbox is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,44 +43,37 @@ pub struct Settings {
     pub over: Over,
 }
 
-/// All Maildirs of the server. Cheap to share.
-pub struct Maildirs {}
-
-/// What a mailbox holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-pub struct Usage {
-    /// Octets (the `S=` of each file).
-    pub octets: u64,
-    /// Messages.
-    pub messages: u64,
+/// All Maildirs of the server. Shared by reference.
+pub struct Maildirs {
+    settings: Settings,
+    disk: Arc<dyn Disk>,
+    host: String,
+    sequence: AtomicU64,
+    known: folders::Known,
+    accounts: quota::Accounts,
 }
-
-/// Octets promised to a transaction under way; given back when dropped.
-pub struct Reservation {}
-
-/// A mailbox has no room for a message of that size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full;
 
 impl Maildirs {
     /// The mailboxes under `settings.root`.
     pub fn new(settings: Settings) -> io::Result<Self> {
-        todo!()
+        Self::on(settings, Arc::new(Real))
     }
-    /// Does to the Maildirs what a change of the directory calls for. Safe to repeat.
-    pub fn follow(&self, effects: &[Effect]) -> io::Result<()> {
-        todo!()
+
+    /// The same on another disk.
+    pub fn on(settings: Settings, disk: Arc<dyn Disk>) -> io::Result<Self> {
+        disk.make_folder(&settings.root.join(folders::TRASH))?;
+        disk.sync_folder(&settings.root)?;
+        let host = name::escaped(&settings.hostname);
+        Ok(Self { settings, disk, host, sequence: AtomicU64::new(0), known: Default::default(), accounts: Default::default() })
     }
-    /// What a mailbox holds; nothing if it was never used.
-    pub fn usage(&self, id: AccountId, name: &Name) -> io::Result<Usage> {
-        todo!()
+
+    /// What the operator said.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
-    /// Promises room for `octets`, so that parallel deliveries cannot overrun the quota.
-    pub fn reserve(self: &Arc<Self>, to: &Destination, octets: u64) -> Result<io::Result<Reservation>, Full> {
-        todo!()
-    }
-    /// The folder of an account's mail.
-    pub fn path(&self, name: &Name) -> PathBuf {
-        todo!()
+
+    /// The folder of all mailboxes.
+    fn root(&self) -> &Path {
+        &self.settings.root
     }
 }

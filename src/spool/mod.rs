@@ -1,120 +1,82 @@
 //! The spool: where accepted mail is safe until it has reached every mailbox it is for.
 //!
 //! Owns acceptance. Promises that a [`Stored`] exists only when the disk has every copy: a `250` that is made from it
-//! survives `kill -9` and a power cut. Refuses to know sockets and replies' wording.
+//! survives `kill -9` and a power cut. Refuses to know sockets and the wording of replies.
+//!
+//! Reading order: [`body`] (a text on its way in), [`accept`] (the promise), [`waiting`] (what could not be delivered
+//! after it was accepted). `spool/README.md` has the states on disk.
 
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::mail::trace::{Client, With};
-use crate::mail::{Envelope, QueueId, Recipient};
-use crate::maildir::{Maildirs, Reservation};
-use crate::router::Destination;
+use jiff::Timestamp;
+use rustix::fs::{FlockOperation, flock};
 
-/// The text of a message on its way in: in memory up to [`crate::mail::limits::MESSAGE_IN_MEMORY`], then in a file of the spool.
-pub struct Body {}
+use crate::mail::QueueId;
+use crate::maildir::Maildirs;
+use crate::sys::{Disk, Numbering, Real};
 
-/// One accepted recipient and the mailboxes it leads to (none: discarded).
-pub struct Routed {
-    /// As the client gave it.
-    pub recipient: Recipient,
-    /// Where it goes.
-    pub destinations: Vec<Destination>,
-    /// The room promised at RCPT.
-    pub reserved: Vec<Reservation>,
-}
+pub mod accept;
+pub mod body;
+pub mod waiting;
 
-/// A message that is to be made safe.
-pub struct Routing {
-    /// Its name from here on.
-    pub id: QueueId,
-    /// The envelope.
-    pub envelope: Envelope,
-    /// Its recipients, in the envelope's order.
-    pub recipients: Vec<Routed>,
-    /// Who handed it over.
-    pub client: Client,
-    /// Over which protocol.
-    pub with: With,
-}
-
-/// Whether recipients stand or fall together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcomes {
-    /// One outcome for the message (SMTP).
-    Together,
-    /// One for each recipient (LMTP).
-    Each,
-}
-
-/// Proof that the disk has every copy for one recipient. Only the spool can make one.
-#[derive(Debug)]
-pub struct Stored {
-    id: QueueId,
-    /// Where each copy lies; a copy that waits in the spool for its mailbox is not in it.
-    pub files: Vec<PathBuf>,
-}
-
-/// Why a recipient's copy was not taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// It has been here before.
-    Loop,
-    /// Its header section is over the limit.
-    HeaderTooBig,
-    /// A mailbox is full after all.
-    MailboxFull,
-    /// The disk is full.
-    DiskFull,
-    /// Anything else, with the cause for the log.
-    Io(String),
-}
-
-impl Stored {
-    /// The id that the reply carries.
-    pub fn id(&self) -> QueueId {
-        self.id
-    }
-}
+pub use accept::{Failure, Outcomes, Routed, Routing, Stored};
+pub use body::Body;
 
 /// The spool of one server.
-pub struct Spool {}
-
-impl Spool {
-    /// Opens the spool in `dir`, and takes up what a crash left there.
-    pub fn open(dir: PathBuf, hostname: String, maildirs: Arc<Maildirs>) -> io::Result<Self> {
-        todo!()
-    }
-    /// A number for the next message.
-    pub fn next_id(&self) -> QueueId {
-        todo!()
-    }
-    /// An empty body.
-    pub fn body(&self) -> Body {
-        todo!()
-    }
-    /// Makes a message safe. Blocks on the disk: call it off the async threads. One result for each recipient.
-    pub fn accept(&self, routing: Routing, body: Body, outcomes: Outcomes) -> Vec<Result<Stored, Failure>> {
-        todo!()
-    }
-    /// Delivers again what waits for a mailbox that failed before; returns how many copies still wait.
-    pub fn deliver_waiting(&self) -> io::Result<usize> {
-        todo!()
-    }
+pub struct Spool {
+    queue: PathBuf,
+    incoming: PathBuf,
+    hostname: String,
+    maildirs: Arc<Maildirs>,
+    disk: Arc<dyn Disk>,
+    numbering: Numbering,
+    _lock: File,
 }
 
-impl Body {
-    /// Takes the next part of the text (LF line ends); clears `text`. Blocks only when it writes to a file.
-    pub fn take(&mut self, text: &mut Vec<u8>) -> io::Result<()> {
-        todo!()
+/// Why a spool cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another server works on it.
+    #[error("the spool {0} is in use by another server; stop it, or give this one a spool of its own (spool.dir)")]
+    InUse(PathBuf),
+    /// The file system refuses.
+    #[error("the spool {path} cannot be used: {cause}; see that the folder exists and belongs to this user")]
+    Io {
+        /// The folder.
+        path: PathBuf,
+        /// What the file system says.
+        cause: io::Error,
+    },
+}
+
+impl Spool {
+    /// Opens the spool in `dir`, making it where there is none, and locks it.
+    pub fn open(dir: PathBuf, hostname: String, maildirs: Arc<Maildirs>) -> Result<Self, OpenError> {
+        Self::on(dir, hostname, maildirs, Arc::new(Real))
     }
-    /// Octets so far.
-    pub fn len(&self) -> u64 {
-        todo!()
+
+    /// The same on another disk. The lock and bodies that are still arriving are on the machine's own in any case.
+    pub fn on(dir: PathBuf, hostname: String, maildirs: Arc<Maildirs>, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
+        let (queue, incoming) = (dir.join("queue"), dir.join("incoming"));
+        let refused = |cause| OpenError::Io { path: dir.clone(), cause };
+        disk.make_folder(&queue).and_then(|()| disk.make_folder(&incoming)).map_err(refused)?;
+        let lock = File::options().create(true).truncate(false).write(true).open(dir.join("lock")).map_err(refused)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| OpenError::InUse(dir.clone()))?;
+        let spool = Self { queue, incoming, hostname, maildirs, disk, numbering: Numbering::default(), _lock: lock };
+        spool.recover().map_err(refused)?;
+        Ok(spool)
     }
-    /// Whether the next [`Body::take`] of that many octets would write to a file.
-    pub fn would_block(&self, octets: usize) -> bool {
-        todo!()
+
+    /// The name of the next message.
+    pub fn next_id(&self) -> QueueId {
+        self.numbering.next(Timestamp::now())
+    }
+
+    /// An empty body.
+    pub fn body(&self) -> Body {
+        Body::new(self.incoming.clone())
     }
 }

@@ -1,1 +1,10 @@
-//! Ports to the world: disk, clock, random numbers, DNS. Each has the real thing, and a double where a test needs one.
+//! Ports to the world: disk, clock, and the numbering of messages.
+//!
+//! Owns every call that leaves the process for the file system or the clock on behalf of [`crate::maildir`] and
+//! [`crate::spool`]. Refuses to know what is stored.
+
+pub mod clock;
+pub mod disk;
+
+pub use clock::Numbering;
+pub use disk::{Disk, Kind, Real};

@@ -10,7 +10,7 @@ use crate::admin::context::Context;
 use crate::admin::permission::Caller;
 use crate::admin::problem::{Kind, Problem};
 use crate::mail::{ForwardPath, Mailbox, Name, QueueId};
-use crate::maildir::Over;
+use crate::maildir::{NoRoom, Over};
 use crate::protocol::smtp::Reply;
 use crate::router::{self, Decision, Destination};
 use crate::telemetry::Delivery;
@@ -99,11 +99,12 @@ fn parse(address: &str) -> Result<ForwardPath, Problem> {
     Mailbox::parse(address).map(ForwardPath::Mailbox).map_err(refused)
 }
 
+/// What RCPT without a SIZE would find.
 fn has_room(context: &Context, destination: &Destination, over: Over) -> Result<(), Reply> {
-    match (Arc::clone(&context.maildirs).reserve(destination, 0), over) {
-        (Ok(Ok(_)), _) => Ok(()),
-        (Ok(Err(_)), _) => Err(Reply::StorageFailed),
-        (Err(_), Over::Defer) => Err(Reply::MailboxFull),
-        (Err(_), Over::Reject) => Err(Reply::MailboxFullForGood),
+    match (context.maildirs.reserve(destination, 0), over) {
+        (Ok(_), _) => Ok(()),
+        (Err(NoRoom::Unreadable(_)), _) => Err(Reply::StorageFailed),
+        (Err(NoRoom::Full), Over::Defer) => Err(Reply::MailboxFull),
+        (Err(NoRoom::Full), Over::Reject) => Err(Reply::MailboxFullForGood),
     }
 }

@@ -1,7 +1,20 @@
 //! SMTP as a server speaks it (RFC 5321), and the machinery that LMTP shares (RFC 2033).
+//!
+//! Reading order: [`settings`], [`reply`], `command` (the table that is the specification), `path`, `extensions` and
+//! `xclient` (what arguments may be), `state` (what each command does where), `intake` (message text under its limits),
+//! [`session`] (the machine as its driver sees it).
 
+mod command;
+mod extensions;
+mod intake;
+mod path;
 pub mod reply;
 pub mod session;
+pub mod settings;
+mod state;
+mod xclient;
 
+pub use extensions::Extension;
 pub use reply::{Busy, Class, Reply};
-pub use session::{Answer, BareNewline, Dialect, Encryption, Peer, Question, Session, Settings, Step, Trust, Vrfy};
+pub use session::{Answer, Question, Session, Step};
+pub use settings::{BareNewline, Dialect, Encryption, Peer, Settings, Trust, Vrfy};

@@ -6,9 +6,14 @@
 #![expect(missing_docs, reason = "the fields of a variant are explained by the variant")]
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
 
+use super::extensions::Extension;
 use crate::mail::QueueId;
+
+/// Octets of a reply line, its CRLF included (RFC 5321 §4.5.3.1.5).
+const LINE_OCTETS: usize = 512;
 
 /// A reply, with what its text needs to be helpful.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +21,7 @@ pub enum Reply {
     /// Connection opened; `protocol` is `ESMTP` or `LMTP`.
     Greeting { host: String, protocol: &'static str },
     /// Answer to `EHLO` and `LHLO`: the host, then a line for each extension.
-    Hello { host: String, extensions: Vec<String> },
+    Hello { host: String, extensions: Vec<Extension> },
     /// Answer to `HELO`.
     Helo { host: String },
     /// `NOOP`, `RSET` and the like.
@@ -39,6 +44,8 @@ pub enum Reply {
     CannotVerify,
     /// Answer to `HELP`.
     Help { commands: String },
+    /// Answer to `HELP` with a command.
+    Usage { usage: &'static str },
 
     /// The server is stopping.
     ShuttingDown { host: String },
@@ -65,6 +72,8 @@ pub enum Reply {
     BadArgument { usage: &'static str },
     /// A parameter of `MAIL` or `RCPT` that is unknown or not recognised in this session.
     BadParameter { name: String },
+    /// A parameter that was there already.
+    RepeatedParameter { name: &'static str },
     /// A parameter whose value makes no sense.
     BadValue { name: &'static str },
     /// The reverse path is not a path.
@@ -77,6 +86,8 @@ pub enum Reply {
     EarlyTalker,
     /// The command needs TLS first.
     TlsRequired,
+    /// `STARTTLS` inside TLS.
+    AlreadyEncrypted,
     /// TLS cannot be had at the moment.
     TlsUnavailable,
     /// `XCLIENT` from an address that may not use it.
@@ -164,10 +175,45 @@ impl Reply {
         }
     }
 
+    /// Whether the client broke the protocol, as opposed to being told no: such replies are counted. Refused recipients
+    /// are not, however they are refused, since a long list may well hold many.
+    pub fn is_protocol_error(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownCommand
+                | Self::NotOffered { .. }
+                | Self::LineTooLong { .. }
+                | Self::NulInCommand
+                | Self::BadSequence { .. }
+                | Self::BadArgument { .. }
+                | Self::BadParameter { .. }
+                | Self::RepeatedParameter { .. }
+                | Self::BadValue { .. }
+                | Self::BadSender { .. }
+                | Self::BareNewline
+                | Self::TlsRequired
+                | Self::AlreadyEncrypted
+                | Self::NotAuthorised { .. }
+        )
+    }
+
     /// Appends the reply in its wire form, every line ended by CRLF.
     pub fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.to_string().replace('\n', "\r\n").as_bytes());
-        out.extend_from_slice(b"\r\n");
+        // Writing to a Vec cannot fail.
+        let _ = self.lines(|line| write!(out, "{line}\r\n").is_ok());
+    }
+
+    /// Hands out the lines of the reply, until one is not taken.
+    fn lines(&self, mut each: impl FnMut(Printable<'_>) -> bool) -> bool {
+        let (code, enhanced, text) = self.parts();
+        let Self::Hello { extensions, .. } = self else {
+            return each(Printable(format_args!("{code} {enhanced}{}{text}", if enhanced.is_empty() { "" } else { " " })));
+        };
+        let mark = |left: usize| if left == 0 { ' ' } else { '-' };
+        each(Printable(format_args!("{code}{}{text}", mark(extensions.len())))) && {
+            let left = (0..extensions.len()).rev();
+            extensions.iter().zip(left).all(|(extension, left)| each(Printable(format_args!("{code}{}{extension}", mark(left)))))
+        }
     }
 
     /// Code, enhanced code (empty where the RFC wants none), and text.
@@ -203,6 +249,7 @@ impl Reply {
             Self::StartTls => (220, "2.0.0", "Ready to start TLS".into()),
             Self::Bye => (221, "2.0.0", "Bye".into()),
             Self::CannotVerify => (252, "2.0.0", "Cannot verify the address; send mail to it and see".into()),
+            Self::Usage { usage } => (214, "2.0.0", format!("Syntax: {usage}").into()),
             Self::Help { commands } => (214, "2.0.0", format!("Commands: {commands}").into()),
             _ => return None,
         })
@@ -233,12 +280,14 @@ impl Reply {
             Self::BadSequence { first } => (503, "5.5.1", format!("Bad sequence of commands: {first} first").into()),
             Self::BadArgument { usage } => (501, "5.5.4", format!("Syntax: {usage}").into()),
             Self::BadParameter { name } => (555, "5.5.4", format!("Parameter {name} not recognised").into()),
+            Self::RepeatedParameter { name } => (501, "5.5.4", format!("Parameter {name} given twice").into()),
             Self::BadValue { name } => (501, "5.5.4", format!("Bad value of {name}").into()),
             Self::BadSender { why } => (501, "5.1.7", format!("Bad sender: {why}").into()),
             Self::BadRecipient { why } => (501, "5.1.3", format!("Bad recipient: {why}").into()),
             Self::NeedsUtf8 => (553, "5.6.7", "Non-ASCII address: give MAIL the parameter SMTPUTF8".into()),
             Self::EarlyTalker => (554, "5.5.1", "You talked before it was your turn".into()),
             Self::TlsRequired => (530, "5.7.0", "STARTTLS first".into()),
+            Self::AlreadyEncrypted => (503, "5.5.1", "TLS is active already".into()),
             Self::TlsUnavailable => (454, "4.7.0", "TLS not available".into()),
             Self::NotAuthorised { verb } => (550, "5.7.0", format!("{verb} is not allowed from your address").into()),
             _ => return None,
@@ -281,19 +330,42 @@ impl Reply {
 }
 
 /// The reply without the last line's CRLF, its lines separated by LF: for logs, trails and the command line.
-impl std::fmt::Display for Reply {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (code, enhanced, text) = self.parts();
-        if let Self::Hello { extensions, .. } = self {
-            let mut left = extensions.len();
-            write!(f, "{code}{}{text}", if left == 0 { ' ' } else { '-' })?;
-            for extension in extensions {
-                left -= 1;
-                write!(f, "\n{code}{}{extension}", if left == 0 { ' ' } else { '-' })?;
-            }
-            return Ok(());
-        }
-        write!(f, "{code} {enhanced}{}", if enhanced.is_empty() { "" } else { " " })?;
-        text.chars().filter(|c| !c.is_control()).try_for_each(|c| f.write_char(c))
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        let written = self.lines(|line| write!(f, "{}{line}", std::mem::replace(&mut separator, "\n")).is_ok());
+        if written { Ok(()) } else { Err(fmt::Error) }
     }
 }
+
+/// One reply line as RFC 5321 §4.2.1 allows it: printable ASCII, cut to the length that clients must be able to take.
+/// Text of operators and peers can hold anything else.
+struct Printable<'a>(fmt::Arguments<'a>);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(Narrow { to: f, room: LINE_OCTETS - 2 }, "{}", self.0)
+    }
+}
+
+struct Narrow<'a, 'b> {
+    to: &'a mut fmt::Formatter<'b>,
+    room: usize,
+}
+
+impl fmt::Write for Narrow<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.len() <= self.room && text.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+            self.room -= text.len();
+            return self.to.write_str(text);
+        }
+        for character in text.chars().filter(|character| !character.is_control()).take(self.room) {
+            self.room -= 1;
+            self.to.write_char(if character.is_ascii() { character } else { '?' })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! Names of message files: `<secs>.M<µs>P<pid>Q<seq>.<host>,S=<octets>,W=<octets with CRLF>`, and whatever other
+//! programs make of them (`:2,` and flags in `cur`).
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+/// A message file's name, as we give it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileName {
+    /// When the file was made.
+    pub at: Timestamp,
+    /// The process.
+    pub process: u32,
+    /// How many files this process had made before.
+    pub sequence: u64,
+    /// The host, escaped by [`escaped`].
+    pub host: String,
+    /// Octets on disk.
+    pub size: u64,
+    /// Octets with CRLF line ends.
+    pub wire_size: u64,
+}
+
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, micros) = (self.at.as_second(), self.at.subsec_microsecond());
+        write!(f, "{seconds}.M{micros}P{}Q{}.{},S={},W={}", self.process, self.sequence, self.host, self.size, self.wire_size)
+    }
+}
+
+/// A host name without what would end the name or the folder: `/`, `:` and `,`.
+pub fn escaped(host: &str) -> String {
+    host.replace('/', "\\057").replace(':', "\\072").replace(',', "\\054")
+}
+
+/// The part of any name that stays when flags change: everything before the `:`.
+pub fn unique(name: &str) -> &str {
+    name.split_once(':').map_or(name, |(unique, _)| unique)
+}
+
+/// The octets on disk, where the name tells (`,S=`).
+pub fn size(name: &str) -> Option<u64> {
+    unique(name).split(',').skip(1).find_map(|field| field.strip_prefix("S=")?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_its_size_and_keeps_its_unique_part() {
+        let at = Timestamp::from_microsecond(1_700_000_000_000_042).unwrap_or(Timestamp::UNIX_EPOCH);
+        let name = FileName { at, process: 7, sequence: 3, host: escaped("mx/1:a,b"), size: 120, wire_size: 125 }.to_string();
+        assert_eq!(name, "1700000000.M42P7Q3.mx\\0571\\072a\\054b,S=120,W=125");
+        let flagged = format!("{name}:2,FS");
+        assert_eq!((unique(&flagged), size(&flagged)), (name.as_str(), Some(120)));
+    }
+
+    #[test]
+    fn foreign_names_have_no_size_unless_they_say_so() {
+        for (given, octets) in [
+            ("1204680122.27c448.host:2,S", None),
+            ("S=5", None),
+            ("1.x,S=9,W=10:2,", Some(9)),
+            ("1.x,W=10", None),
+            ("1.x,S=a", None),
+            ("", None),
+        ] {
+            assert_eq!(size(given), octets, "{given}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Copies that were accepted and whose mailbox could not be reached: one file each, `queue/<id>.<account>.<name>`, with
+//! the text as it will lie in the Maildir. While such a file is being written its name ends in [`PART`].
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use jiff::Timestamp;
+
+use super::Spool;
+use crate::directory::AccountId;
+use crate::mail::{Name, QueueId};
+use crate::maildir::{Copy, PublishError, Staged, Text};
+use crate::router::Destination;
+
+/// Ends the name of a file that is not whole yet.
+const PART: &str = "~part";
+
+/// What a name in the queue's folder means: the rows of the table in `spool/README.md`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// `<id>.<account>.<name>~part`: written when the process ended; nothing was acknowledged for it.
+    Part,
+    /// `<id>.<account>.<name>`: an acknowledged copy that waits for its mailbox.
+    Waiting(Waiting),
+    /// Anything else: not ours.
+    Foreign,
+}
+
+/// What becomes of an entry at start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is removed.
+    Remove,
+    /// It is delivered, as soon as its mailbox can be reached.
+    Deliver,
+    /// It is left alone.
+    Leave,
+}
+
+/// A copy that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The message.
+    pub id: QueueId,
+    /// The account.
+    pub account: AccountId,
+    /// The account's name at the time.
+    pub name: Name,
+}
+
+impl Entry {
+    /// Reads a name in the queue's folder.
+    pub fn of(file: &str) -> Self {
+        let (whole, part) = match file.strip_suffix(PART) {
+            Some(whole) => (whole, true),
+            None => (file, false),
+        };
+        match (Waiting::from_str(whole), part) {
+            (Ok(_), true) => Self::Part,
+            (Ok(waiting), false) => Self::Waiting(waiting),
+            (Err(_), _) => Self::Foreign,
+        }
+    }
+
+    /// What becomes of it at start.
+    pub fn fate(&self) -> Fate {
+        match self {
+            Self::Part => Fate::Remove,
+            Self::Waiting(_) => Fate::Deliver,
+            Self::Foreign => Fate::Leave,
+        }
+    }
+}
+
+impl FromStr for Waiting {
+    type Err = ();
+    fn from_str(file: &str) -> Result<Self, ()> {
+        let mut parts = file.splitn(3, '.');
+        let mut part = || parts.next().ok_or(());
+        let id = QueueId::parse(part()?).map_err(drop)?;
+        let account = AccountId(part()?.parse().map_err(drop)?);
+        let name = Name::parse(part()?).map_err(drop)?;
+        Ok(Self { id, account, name })
+    }
+}
+
+impl std::fmt::Display for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.id, self.account.0, self.name)
+    }
+}
+
+/// A waiting copy as a text.
+struct Held<'a> {
+    spool: &'a Spool,
+    path: &'a Path,
+    octets: u64,
+    lines: u64,
+}
+
+impl Text for Held<'_> {
+    fn len(&self) -> u64 {
+        self.octets
+    }
+
+    fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    fn read(&self) -> io::Result<Box<dyn Read + '_>> {
+        Ok(self.spool.disk.open(self.path)?)
+    }
+}
+
+impl Spool {
+    /// Takes a staged copy into the queue: when this returns, the disk has it there.
+    pub(super) fn hold(&self, id: QueueId, to: &Destination, copy: &Staged<'_>) -> io::Result<PathBuf> {
+        let name = Waiting { id, account: to.id, name: to.name.clone() }.to_string();
+        let (part, path) = (self.queue.join(format!("{name}{PART}")), self.queue.join(name));
+        let mut file = self.disk.create(&part)?;
+        io::copy(&mut copy.read()?, &mut file)?;
+        file.sync()?;
+        self.disk.rename(&part, &path)?;
+        self.disk.sync_folder(&self.queue)?;
+        Ok(path)
+    }
+
+    /// Removes what was being written when the process ended.
+    pub(super) fn recover(&self) -> io::Result<()> {
+        for (file, _) in self.disk.list(&self.queue)? {
+            match Entry::of(&file).fate() {
+                Fate::Remove => self.disk.remove(&self.queue.join(file))?,
+                Fate::Deliver | Fate::Leave => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Delivers what waits, oldest first. `whereabouts` finds the mailbox of an account by its id and its last known name;
+    /// copies of accounts that it does not find stay. Returns how many copies still wait.
+    pub fn deliver_waiting(&self, whereabouts: impl Fn(AccountId, &Name) -> Option<Destination>) -> io::Result<usize> {
+        let mut files: Vec<String> = self.disk.list(&self.queue)?.into_iter().map(|(file, _)| file).collect();
+        files.sort();
+        let mut left = 0;
+        for file in files {
+            let Entry::Waiting(waiting) = Entry::of(&file) else { continue };
+            let delivered =
+                whereabouts(waiting.account, &waiting.name).is_some_and(|to| self.deliver_held(&self.queue.join(&file), &to).is_ok());
+            left += usize::from(!delivered);
+        }
+        Ok(left)
+    }
+
+    fn deliver_held(&self, path: &Path, to: &Destination) -> io::Result<()> {
+        let mut lines = 0;
+        let mut block = vec![0; 64 * 1024];
+        let mut file = self.disk.open(path)?;
+        while let Some(part) = Some(file.read(&mut block)?).and_then(|octets| block.get(..octets)).filter(|part| !part.is_empty()) {
+            lines += memchr::memchr_iter(b'\n', part).count() as u64;
+        }
+        let text = Held { spool: self, path, octets: self.disk.len(path)?, lines };
+        let mut staged = self.maildirs.stage(to, Copy { fields: "", text: &text }, Timestamp::now())?;
+        staged.publish().map_err(|(PublishError::Hidden(error) | PublishError::Visible(error))| error)?;
+        self.disk.remove(path)?;
+        self.disk.sync_folder(&self.queue)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_in_the_queue_has_the_fate_that_the_table_gives() {
+        let table = include_str!("../../spool/README.md");
+        for (name, fate, words) in [
+            ("0000000000001.7.alice~part", Fate::Remove, "removed"),
+            ("0000000000001.7.alice.b", Fate::Deliver, "delivered"),
+            ("notes.txt", Fate::Leave, "left alone"),
+        ] {
+            assert_eq!(Entry::of(name).fate(), fate, "{name}");
+            assert!(table.lines().any(|row| row.contains(name) && row.contains(words)), "the table has no row for {name}: {words}");
+        }
+    }
+}
