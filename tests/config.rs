@@ -31,7 +31,11 @@ fn the_reference_file_is_generated() {
     if std::env::var_os("RESTANTE_BLESS").is_some() {
         fs::write(&path, config::reference()).unwrap();
     }
-    assert_eq!(fs::read_to_string(&path).unwrap(), config::reference(), "run this test with RESTANTE_BLESS=1");
+    let written = fs::read_to_string(&path).unwrap();
+    for (written, generated) in written.lines().zip(config::reference().lines()) {
+        assert_eq!(written, generated, "run this test with RESTANTE_BLESS=1");
+    }
+    assert_eq!(written.len(), config::reference().len(), "run this test with RESTANTE_BLESS=1");
     assert_eq!(config::load(&path).unwrap(), parse("").unwrap());
 }
 

@@ -58,7 +58,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("tls", "The certificate of STARTTLS and of the TLS listeners."),
     ("relay", "Mail to addresses elsewhere."),
     ("quota", "Room in mailboxes."),
-    ("password", "The cost of password hashes (Argon2id, RFC 9106). Stored hashes keep the cost they were made with."),
+    ("password", "The cost of password hashes (Argon2id, RFC 9106). A stored hash follows at its next login."),
     ("log", "The log, on standard error."),
 ];
 

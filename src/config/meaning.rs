@@ -110,8 +110,7 @@ fn pop3(written: &mut Written) -> Option<()> {
     let clear = written.texts("pop3.listen", value::tcp);
     let encrypted = written.texts("pop3.listen_tls", value::tcp);
     let plaintext = written.choice("pop3.plaintext");
-    (clear?, encrypted?, plaintext?);
-    Some(())
+    clear.and(encrypted).and(plaintext).map(|_| ())
 }
 
 fn mailboxes(written: &mut Written, root: Option<PathBuf>, hostname: Option<&Domain>) -> Option<maildir::Settings> {

@@ -1,0 +1,39 @@
+# What `make` can do here: build, demo, test, bench, bench-e2e, install, clean.
+
+# Outside the checkout, so that every checkout finds RocksDB compiled: it takes the better part of the build.
+export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/restante/target
+PREFIX ?= /usr/local
+# One profile for everything, for the same reason.
+RELEASE = --release --locked
+RESTANTE = $(CARGO_TARGET_DIR)/release/restante
+
+.PHONY: build demo test bench bench-e2e install clean
+
+build:
+	@tests/install build
+	cargo build $(RELEASE)
+
+# `make demo ARGS=--once` ends by itself.
+demo: build
+	@$(RESTANTE) demo $(ARGS)
+
+test:
+	@tests/install test
+	cargo fmt --check
+	cargo clippy $(RELEASE) --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc $(RELEASE) --no-deps
+	cargo test $(RELEASE)
+
+bench: build
+	cargo bench --profile release --locked
+
+bench-e2e:
+	@tests/install test
+	cargo bench --profile release --locked --bench end_to_end
+
+install: build
+	install -D -m 755 $(RESTANTE) $(DESTDIR)$(PREFIX)/bin/restante
+	install -D -m 644 config/restante.toml $(DESTDIR)$(PREFIX)/share/doc/restante/restante.toml
+
+clean:
+	cargo clean
