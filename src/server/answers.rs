@@ -14,12 +14,12 @@ use jiff::Timestamp;
 use tokio::task;
 
 use super::Service;
-use super::transaction::{Accepted, Failed, Transaction, say_memory_full};
+use super::transaction::{Accepted, Failed, Transaction, say_memory_full, storage_reply};
 use crate::directory::AliasKey;
 use crate::mail::limits::HEADER_OCTETS;
 use crate::mail::trace::{Client, Spoken, With};
 use crate::mail::{Envelope, ForwardPath, Name, QueueId, Recipient};
-use crate::maildir::{Over, Reservation};
+use crate::maildir::{NoRoom, Over, Reservation};
 use crate::protocol::smtp::{Answer, Class, Question, Reply, Session};
 use crate::router::{self, Decision, Destination, Route};
 use crate::spool::{Failure, Outcomes, Routed, Routing, Stored};
@@ -100,7 +100,7 @@ fn refused(transaction: &mut Transaction, message: &Message, recipient: &Forward
 }
 
 /// Asks each mailbox for room, unless it has promised it in this transaction already.
-async fn reserve(service: &Arc<Service>, transaction: &mut Transaction, route: Route, octets: u64) -> (Route, Vec<Reservation>) {
+async fn reserve(service: &Arc<Service>, transaction: &mut Transaction, route: Route, octets: u64) -> (Route, Vec<Option<Reservation>>) {
     let default_quota = service.rules.load().mailboxes.default_quota;
     let limited = |mailbox: &Destination| mailbox.quota.or(default_quota).is_some();
     let may_read_disk = matches!(&route.decision, Decision::Deliver { mailboxes, .. } if mailboxes.iter().any(limited));
@@ -110,9 +110,7 @@ async fn reserve(service: &Arc<Service>, transaction: &mut Transaction, route: R
         move || {
             let mut reserved = Vec::new();
             let admitted = router::admit(route, |mailbox| {
-                if !promised.contains(&mailbox.id) {
-                    reserved.push(room(&service, mailbox, octets)?);
-                }
+                reserved.push(if promised.contains(&mailbox.id) { None } else { room(&service, mailbox, octets)? });
                 Ok(())
             });
             (admitted, reserved, promised)
@@ -135,15 +133,14 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
     }
 }
 
-fn room(service: &Service, mailbox: &Destination, octets: u64) -> Result<Reservation, Reply> {
-    match service.maildirs.reserve(mailbox, octets) {
-        Ok(Ok(reservation)) => Ok(reservation),
-        Ok(Err(error)) => {
+fn room(service: &Service, mailbox: &Destination, octets: u64) -> Result<Option<Reservation>, Reply> {
+    service.maildirs.reserve(mailbox, octets).map_err(|no_room| match no_room {
+        NoRoom::Full => full(service),
+        NoRoom::Unreadable(error) => {
             Event::MailboxUnreadable { mailbox: mailbox.name.as_str(), cause: &error.to_string() }.say();
-            Err(Reply::StorageFailed)
+            storage_reply(&error)
         }
-        Err(_full) => Err(full(service)),
-    }
+    })
 }
 
 fn full(service: &Service) -> Reply {
@@ -261,11 +258,11 @@ impl Report {
     fn tell(&self, slip: Slip, result: Result<Stored, Failed>, reply: &Reply) -> Landing {
         let status = reply.to_string();
         let mailboxes = slip.mailboxes.iter().map(Name::as_str).collect::<Vec<_>>().join(",");
-        let (fate, files, cause) = match result {
-            Ok(_) if slip.mailboxes.is_empty() => (Fate::Discarded, Vec::new(), String::new()),
-            Ok(stored) if stored.files.len() < slip.mailboxes.len() => (Fate::Waiting, stored.files, String::new()),
-            Ok(stored) => (Fate::Delivered, stored.files, String::new()),
-            Err(failed) => (Fate::Refused, Vec::new(), failed.cause),
+        let (fate, files, cause) = match &result {
+            Ok(_) if slip.mailboxes.is_empty() => (Fate::Discarded, Vec::new(), ""),
+            Ok(stored) if stored.files().len() < slip.mailboxes.len() => (Fate::Waiting, stored.files().to_vec(), ""),
+            Ok(stored) => (Fate::Delivered, stored.files().to_vec(), ""),
+            Err(failed) => (Fate::Refused, Vec::new(), failed.cause.as_str()),
         };
         Event::Message(Outcome {
             id: self.id,
@@ -278,7 +275,7 @@ impl Report {
             delay: Duration::try_from(self.stored.duration_since(self.begun)).unwrap_or_default(),
             fate,
             status: &status,
-            cause: &cause,
+            cause,
         })
         .say();
         let accepted = fate != Fate::Refused;

@@ -62,7 +62,7 @@ pub enum ListenError {
 
 enum Sockets {
     Tcp(TcpListener),
-    Unix(UnixListener, Option<SocketFile>),
+    Unix(UnixListener),
 }
 
 /// The file of a Unix socket that is ours: it goes with the listener.
@@ -80,6 +80,7 @@ pub struct Listener {
     door: Door,
     sockets: Sockets,
     address: String,
+    _file: Option<SocketFile>,
 }
 
 impl Listener {
@@ -145,12 +146,12 @@ fn inherit(inherited: &mut Inherited, index: usize) -> io::Result<Option<Listene
     if let Ok(Some(listener)) = inherited.sockets.take_tcp_listener(index) {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?.to_string();
-        return Ok(Some(Listener { door, sockets: Sockets::Tcp(TcpListener::from_std(listener)?), address }));
+        return Ok(Some(Listener { door, sockets: Sockets::Tcp(TcpListener::from_std(listener)?), address, _file: None }));
     }
     let Some(listener) = inherited.sockets.take_unix_listener(index)? else { return Ok(None) };
     listener.set_nonblocking(true)?;
     let path = listener.local_addr()?.as_pathname().map(|path| path.display().to_string()).unwrap_or_default();
-    Ok(Some(Listener { door, sockets: Sockets::Unix(UnixListener::from_std(listener)?, None), address: format!("unix:{path}") }))
+    Ok(Some(Listener { door, sockets: Sockets::Unix(UnixListener::from_std(listener)?), address: format!("unix:{path}"), _file: None }))
 }
 
 fn listen(door: Door, place: &Listen) -> Result<Listener, ListenError> {
@@ -160,13 +161,13 @@ fn listen(door: Door, place: &Listen) -> Result<Listener, ListenError> {
             let failed = |why| ListenError::Address { service, address: address.to_string(), why };
             let listener = bind_tcp(*address).map_err(failed)?;
             let address = listener.local_addr().map_err(failed)?.to_string();
-            Ok(Listener { door, sockets: Sockets::Tcp(listener), address })
+            Ok(Listener { door, sockets: Sockets::Tcp(listener), address, _file: None })
         }
         Listen::Unix(path) => {
             let address = format!("unix:{}", path.display());
             remove_stale(path)?;
             let listener = bind_unix(path).map_err(|why| ListenError::Address { service, address: address.clone(), why })?;
-            Ok(Listener { door, sockets: Sockets::Unix(listener, Some(SocketFile(path.clone()))), address })
+            Ok(Listener { door, sockets: Sockets::Unix(listener), address, _file: Some(SocketFile(path.clone())) })
         }
     }
 }
@@ -259,7 +260,7 @@ async fn accept(listener: &Listener, service: &Arc<Service>) -> io::Result<()> {
                 Err(what) => turn_away(SockRef::from(&stream), &address.ip().to_string(), door, service, what),
             }
         }
-        Sockets::Unix(socket, _) => {
+        Sockets::Unix(socket) => {
             let (stream, _) = socket.accept().await?;
             match service.limits.enter(most) {
                 Ok(place) => {

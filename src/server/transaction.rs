@@ -114,11 +114,10 @@ impl Transaction {
         self.hold(0).inspect_err(|_| self.buffers = old)
     }
 
-    /// The share covers what is in memory: the body until it is in a file, text on its way there, and buffers.
+    /// The share covers what is in memory: the body, text on its way to it, and buffers.
     fn hold(&mut self, more: usize) -> Result<(), Exhausted> {
-        let octets = self.body.as_ref().map_or(0, Body::len).saturating_add(more as u64);
-        let in_memory = usize::try_from(octets).ok().filter(|octets| *octets <= MESSAGE_IN_MEMORY).unwrap_or_default();
-        self.share.resize(in_memory + self.buffers + BUFFERS)
+        let body = self.body.as_ref().map_or(0, Body::in_memory);
+        self.share.resize((body + more).min(2 * MESSAGE_IN_MEMORY) + self.buffers + BUFFERS)
     }
 
     /// Adds text to the body; clears `text`. When that fails, the rest of the message is read and thrown away, and the
