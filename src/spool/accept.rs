@@ -63,7 +63,7 @@ impl Stored {
         self.id
     }
 
-    /// Where each copy lies: in `new` of a mailbox, or in the queue while its mailbox cannot be reached.
+    /// Where each copy lies; one that waits in the queue for its mailbox is not among them.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
     }
@@ -101,6 +101,9 @@ impl From<NoRoom> for Failure {
         }
     }
 }
+
+/// One mailbox's copy once it is safe: the file, or none if it waits in the queue.
+type Copied = Result<Option<PathBuf>, Failure>;
 
 /// One mailbox's copy: staged, or why not.
 type Attempt<'a> = Result<Staged<'a>, Failure>;
@@ -172,7 +175,7 @@ impl Spool {
         wanted: &[(Recipient, Vec<Destination>)],
         verdicts: &[Result<(), Failure>],
         mut staged: HashMap<AccountId, Attempt<'_>>,
-    ) -> HashMap<AccountId, Result<PathBuf, Failure>> {
+    ) -> HashMap<AccountId, Copied> {
         let needed = wanted.iter().zip(verdicts).filter(|(_, verdict)| verdict.is_ok()).flat_map(|((_, to), _)| to);
         let mut files = HashMap::new();
         let mut seen = HashSet::new();
@@ -187,10 +190,10 @@ impl Spool {
         files
     }
 
-    fn publish_or_hold(&self, id: QueueId, to: &Destination, mut copy: Staged<'_>) -> Result<PathBuf, Failure> {
+    fn publish_or_hold(&self, id: QueueId, to: &Destination, mut copy: Staged<'_>) -> Copied {
         match copy.publish() {
-            Ok(path) => Ok(path),
-            Err(PublishError::Hidden(_)) => Ok(self.hold(id, to, &copy)?),
+            Ok(path) => Ok(Some(path)),
+            Err(PublishError::Hidden(_)) => Ok(self.hold(id, to, &copy).map(|()| None)?),
             Err(PublishError::Visible(error)) => Err(error.into()),
         }
     }
@@ -212,8 +215,8 @@ fn verdicts(
     }
 }
 
-fn stored(id: QueueId, destinations: &[Destination], files: &HashMap<AccountId, Result<PathBuf, Failure>>) -> Result<Stored, Failure> {
+fn stored(id: QueueId, destinations: &[Destination], files: &HashMap<AccountId, Copied>) -> Result<Stored, Failure> {
     let lost = || Err(Failure::Io("a copy was not published".into()));
-    let files = destinations.iter().map(|to| files.get(&to.id).cloned().unwrap_or_else(lost)).collect::<Result<_, _>>()?;
-    Ok(Stored { id, files })
+    let files = destinations.iter().map(|to| files.get(&to.id).cloned().unwrap_or_else(lost)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Stored { id, files: files.into_iter().flatten().collect() })
 }

@@ -2,7 +2,7 @@
 //! the text as it will lie in the Maildir. While such a file is being written its name ends in [`PART`].
 
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -115,15 +115,14 @@ impl Text for Held<'_> {
 
 impl Spool {
     /// Takes a staged copy into the queue: when this returns, the disk has it there.
-    pub(super) fn hold(&self, id: QueueId, to: &Destination, copy: &Staged<'_>) -> io::Result<PathBuf> {
+    pub(super) fn hold(&self, id: QueueId, to: &Destination, copy: &Staged<'_>) -> io::Result<()> {
         let name = Waiting { id, account: to.id, name: to.name.clone() }.to_string();
         let (part, path) = (self.queue.join(format!("{name}{PART}")), self.queue.join(name));
         let mut file = self.disk.create(&part)?;
         io::copy(&mut copy.read()?, &mut file)?;
         file.sync()?;
         self.disk.rename(&part, &path)?;
-        self.disk.sync_folder(&self.queue)?;
-        Ok(path)
+        self.disk.sync_folder(&self.queue)
     }
 
     /// Removes what was being written when the process ended.

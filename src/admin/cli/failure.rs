@@ -46,7 +46,11 @@ impl From<Problem> for Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::failed(error.to_string())
+        match error.kind() {
+            // The reader of our output (head, less) has seen enough.
+            io::ErrorKind::BrokenPipe => Self::quiet(),
+            _ => Self::failed(error.to_string()),
+        }
     }
 }
 

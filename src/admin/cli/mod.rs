@@ -13,7 +13,7 @@ pub mod failure;
 pub mod output;
 mod password;
 pub mod probe;
-mod trace;
+pub mod trace;
 
 use self::args::Administer;
 use self::connection::{Connection, Place};

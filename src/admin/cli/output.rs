@@ -135,11 +135,7 @@ pub fn note(text: &str) -> Result<(), Failure> {
 
 fn write(text: &str) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
-        // The reader (head, less) has seen enough.
-        io::ErrorKind::BrokenPipe => Failure::quiet(),
-        _ => Failure::from(error),
-    })
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::from)
 }
 
 /// Text in a style.

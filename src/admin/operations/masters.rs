@@ -7,7 +7,7 @@ use super::password::{Clear, Wish};
 use super::{Page, Paging, Removal, Run, page};
 use crate::admin::context::Context;
 use crate::admin::permission::Caller;
-use crate::admin::problem::Problem;
+use crate::admin::problem::{self, Problem};
 use crate::directory::{Change, Kind, Master, Refusal, Role, View};
 use crate::mail::Name;
 
@@ -80,4 +80,12 @@ pub fn set_password(context: &Context, caller: &Caller, name: &Name, wish: Wish)
 pub fn delete(context: &Context, caller: &Caller, name: &Name, run: Run) -> Result<Removal, Problem> {
     caller.needs_admin()?;
     context.remove(caller, &Change::DeleteMaster { name: name.clone() }, run)
+}
+
+/// Adds the master `admin` with a generated password if there is no master yet: for a first run.
+pub fn add_first(context: &Context) -> Result<Option<Shown>, Problem> {
+    let none = context.directory.snapshot().masters(None, 1)?.records.is_empty();
+    let name = Name::parse("admin").map_err(|error| Problem::new(problem::Kind::Internal, error.to_string()))?;
+    let first = New { name, role: Role::Admin, password: None, generate: true };
+    if none { add(context, &Caller::server(), first).map(Some) } else { Ok(None) }
 }

@@ -102,6 +102,7 @@ fn parse(address: &str) -> Result<ForwardPath, Problem> {
     Mailbox::parse(address).map(ForwardPath::Mailbox).map_err(refused)
 }
 
+/// What RCPT without a SIZE would find.
 fn has_room(context: &Context, destination: &Destination, over: Over) -> Result<(), Reply> {
     match (context.maildirs.reserve(destination, 0), over) {
         (Ok(_), _) => Ok(()),
