@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::world::process::{Process, until};
 use crate::world::program::done;
 use crate::world::{Settings, User, World, root_or_skip};
-use crate::{crlf, free_port, tricky};
+use crate::{crlf, free_port, same, tricky};
 
 /// An instance of Dovecot over one folder of Maildirs.
 struct Dovecot {
@@ -104,5 +104,6 @@ fn dovecot_believes_the_sizes_in_file_names() {
     let name = message.path.file_name().expect("a name").to_string_lossy().into_owned();
     assert!(name.ends_with(&format!(",S={},W={}", message.text.len(), crlf(&message.text).len())), "{name}");
     let texts = Dovecot::over(&world).reads("alice", 1);
-    assert_eq!(texts, [crlf(&message.text)]);
+    assert_eq!(texts.len(), 1);
+    texts.iter().for_each(|text| same(text, &crlf(&message.text)));
 }
