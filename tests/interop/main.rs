@@ -34,6 +34,11 @@ fn tidy() -> Vec<u8> {
     text.lines().filter(|line| line.len() < 900).map(|line| format!("{line}\n")).collect::<String>().into_bytes()
 }
 
+/// swaks puts a line end after all that it is given.
+fn without_last_line_end(text: &[u8]) -> &[u8] {
+    text.strip_suffix(b"\n").unwrap_or(text)
+}
+
 /// Compares texts that are too long to print.
 #[track_caller]
 fn same(found: &[u8], expected: &[u8]) {

@@ -12,7 +12,7 @@ use crate::world::maildir::Message;
 use crate::world::process::{Process, until};
 use crate::world::program::done;
 use crate::world::{World, root_or_skip};
-use crate::{free_port, same, tidy};
+use crate::{free_port, same, tidy, without_last_line_end};
 
 /// How long Postfix may take to try again. It is told to do so every second.
 const TRIED_AGAIN: Duration = Duration::from_secs(60);
@@ -87,7 +87,7 @@ impl Postfix {
     fn takes(&self, to: &str) {
         let server = format!("127.0.0.1:{}", self.port);
         let words = ["--server", &server, "--ehlo", "client.test", "--from", "sender@example.org", "--to", to, "--data", "-"];
-        done("swaks", &words, &tidy());
+        done("swaks", &words, without_last_line_end(&tidy()));
     }
 
     /// The recipients that still wait, each with the reason.
@@ -181,7 +181,7 @@ fn lmtp_tells_a_full_mailbox_from_the_others() {
         return;
     }
     let world = accounts();
-    world.done(&["pop", "edit", "bob", "--quota", "1KiB"]);
+    world.done(&["pop", "edit", "bob", "--quota", "200B"]);
     let [_, lmtp] = transports(&world);
     let postfix = Postfix::before(&lmtp);
     postfix.takes("alice@example.org,bob@example.org");
