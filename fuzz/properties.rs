@@ -234,3 +234,12 @@ pub fn address(input: &[u8]) {
         assert_eq!(Name::parse(&name.to_string()).as_ref(), Ok(&name), "{text:?}");
     }
 }
+
+/// A configuration is taken or refused; refused, every line says what is wrong.
+pub fn config(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    if let Err(errors) = restante::config::parse(&text) {
+        let told = errors.to_string();
+        assert!(!told.is_empty() && told.lines().all(|line| !line.trim().is_empty()), "{text:?}: {told:?}");
+    }
+}
