@@ -148,14 +148,21 @@ impl Session {
             (state, Command::Vrfy) => Turn::saying(state, Reply::CannotVerify),
             (state, Command::Help(rule)) => {
                 self.state = state;
-                let help =
-                    rule.map_or_else(|| Reply::Help { commands: self.situation().offered() }, |rule| Reply::Usage { usage: rule.usage });
+                let help = self.help(rule);
                 Turn::saying(mem::take(&mut self.state), help)
             }
             // The table has let none of these through.
             (state, Command::Mail(_) | Command::Rcpt(_) | Command::Data | Command::Bdat(_)) => {
                 Turn::saying(state, Reply::BadSequence { first: "RSET" })
             }
+        }
+    }
+
+    fn help(&self, rule: Option<&Rule>) -> Reply {
+        let situation = self.situation();
+        match rule.filter(|rule| situation.offers(rule)) {
+            Some(rule) => Reply::Usage { usage: rule.usage },
+            None => Reply::Help { commands: situation.offered() },
         }
     }
 

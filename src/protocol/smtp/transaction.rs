@@ -45,7 +45,7 @@ pub(super) struct Asking {
 /// Data has been announced, and whether there is room has been asked.
 pub(super) struct Starting {
     pub(super) open: Open,
-    pub(super) by: By,
+    by: By,
 }
 
 enum By {
@@ -63,8 +63,8 @@ pub(super) struct Receiving {
 pub(super) struct Chunking {
     pub(super) open: Open,
     pub(super) intake: Intake,
-    pub(super) chunk: Chunk,
-    pub(super) left: u64,
+    chunk: Chunk,
+    left: u64,
 }
 
 /// The text is complete, and to be made safe.
