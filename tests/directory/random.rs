@@ -94,7 +94,7 @@ fn agrees(preview: &Result<Vec<Effect>, ChangeError>, done: &Result<Applied, Cha
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     /// D1 to D10 after each of many changes, and after a reopening in between.
     #[test]
