@@ -19,7 +19,8 @@ fn mutt_reads_the_maildir() {
     // mutt wants a terminal, which script(1) gives it. It prints each message unchanged, and leaves.
     let (maildir, out) = (world.maildir("alice").path().display().to_string(), world.path().join("out"));
     let keys = format!("<tag-pattern>~A<enter><tag-prefix><pipe-message>cat >>{}<enter><quit>", out.display());
-    let settings = "set pipe_decode=no pipe_split=yes pipe_sep='' wait_key=no sort=mailbox-order quit=yes";
+    // Without a folder of its own it would ask whether to make one.
+    let settings = "set folder=/tmp pipe_decode=no pipe_split=yes pipe_sep='' wait_key=no sort=mailbox-order quit=yes";
     let mutt = format!("mutt -n -F /dev/null -f {maildir} -e \"{settings}\" -e 'push \"{keys}\"'");
     done("timeout", &["60", "env", "TERM=xterm", "script", "-qec", &mutt, "/dev/null"], b"");
 
