@@ -62,21 +62,38 @@ pub struct Staged<'a> {
 impl Maildirs {
     /// Writes a copy to the mailbox's `tmp`, and waits for the disk.
     pub fn stage(&self, to: &Destination, copy: Copy<'_>, now: Timestamp) -> io::Result<Staged<'_>> {
-        let folder = self.folder(to.id, &to.name)?;
-        let name = FileName {
+        let mut staged = Staged {
+            maildirs: self,
+            account: to.id,
+            folder: self.folder(to.id, &to.name)?,
+            name: self.file_name(copy, now).to_string(),
+            size: copy.size(),
+            published: false,
+        };
+        let mut file = match self.disk.create(&staged.path("tmp")) {
+            // An admin moved the folder away while the server runs: it is looked for, and made, once more.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.known.remove(to.id);
+                staged.folder = self.folder(to.id, &to.name)?;
+                self.disk.create(&staged.path("tmp"))?
+            }
+            other => other?,
+        };
+        file.write_all(copy.fields.as_bytes())?;
+        io::copy(&mut io::BufReader::with_capacity(BLOCK, copy.text.read()?), &mut file)?;
+        file.sync()?;
+        Ok(staged)
+    }
+
+    fn file_name(&self, copy: Copy<'_>, now: Timestamp) -> FileName {
+        FileName {
             at: now,
             process: std::process::id(),
             sequence: self.sequence.fetch_add(1, Ordering::Relaxed),
             host: self.host.clone(),
             size: copy.size(),
             wire_size: copy.size() + copy.lines(),
-        };
-        let staged = Staged { maildirs: self, account: to.id, folder, name: name.to_string(), size: copy.size(), published: false };
-        let mut file = self.disk.create(&staged.path("tmp"))?;
-        file.write_all(copy.fields.as_bytes())?;
-        io::copy(&mut io::BufReader::with_capacity(BLOCK, copy.text.read()?), &mut file)?;
-        file.sync()?;
-        Ok(staged)
+        }
     }
 }
 

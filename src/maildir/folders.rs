@@ -34,7 +34,7 @@ impl Known {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(id, name.clone());
     }
 
-    fn remove(&self, id: AccountId) {
+    pub(super) fn remove(&self, id: AccountId) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 }
