@@ -28,7 +28,9 @@ impl Caller {
         let reach = match &actor {
             Actor::Server => Reach::Everything,
             Actor::Uid(uid) if is_administrator(*uid) => Reach::Everything,
-            Actor::Uid(uid) => return Err(Problem::forbidden(format!("user id {uid} may not administer this server; use root or the server's own user"))),
+            Actor::Uid(uid) => {
+                return Err(Problem::forbidden(format!("user id {uid} may not administer this server; use root or the server's own user")));
+            }
             Actor::Master(name) => match view.master(name)?.map(|master| master.role) {
                 Some(Role::Admin) => Reach::Everything,
                 Some(Role::Owner) => Reach::DomainsOf(name.clone()),

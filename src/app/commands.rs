@@ -62,7 +62,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Init => setup::init(&file, output),
         Command::Serve => {
             let config = file.load_or_default()?;
-            server_runtime()?.block_on(super::serve(config, file.path)).map_err(|error| Failure::failed(error.to_string()))
+            super::serve(config, file.path).map_err(|error| Failure::failed(error.to_string()))
         }
         Command::Demo { once } => client_runtime()?.block_on(demo::run(output, once)),
         Command::Administer(command) => {
@@ -120,7 +120,8 @@ fn place(config: Config) -> Place {
 
 /// Opens the directory and the mailboxes without a server, making them where there are none.
 pub(super) fn open(config: &Config) -> Result<Arc<Context>, Refused> {
-    let cannot = |what: &Path, error: std::io::Error| Refused::Other(format!("{} cannot be used: {error}; see to its permissions", what.display()));
+    let cannot =
+        |what: &Path, error: std::io::Error| Refused::Other(format!("{} cannot be used: {error}; see to its permissions", what.display()));
     std::fs::create_dir_all(&config.spool).map_err(|error| cannot(&config.spool, error))?;
     let directory = Arc::new(Directory::open(&config.spool.join("directory"))?);
     let maildirs = Maildirs::new(config.mail.clone()).map_err(|error| cannot(&config.mail.root, error))?;
@@ -159,10 +160,6 @@ fn subcommands(command: &clap::Command, page: &mut Vec<u8>) -> Result<(), Failur
 
 fn pour(text: &[u8]) -> Result<(), Failure> {
     Ok(std::io::stdout().lock().write_all(text)?)
-}
-
-fn server_runtime() -> Result<Runtime, Failure> {
-    Ok(Builder::new_multi_thread().enable_all().build()?)
 }
 
 /// One thread is enough to talk to the server.

@@ -36,7 +36,12 @@ struct InDomain {
     domain: Option<Domain>,
 }
 
-async fn list_pops(context: Shared, Who(who): Who, Query(paging): Query<Paging>, Query(filter): Query<InDomain>) -> Answer<Page<pops::Shown>> {
+async fn list_pops(
+    context: Shared,
+    Who(who): Who,
+    Query(paging): Query<Paging>,
+    Query(filter): Query<InDomain>,
+) -> Answer<Page<pops::Shown>> {
     run(context, who, move |context, caller| pops::list(context, caller, &paging, filter.domain.as_ref())).await.map(Json)
 }
 
@@ -111,7 +116,12 @@ async fn add_list(context: Shared, Who(who): Who, extract::Json(new): extract::J
     run(context, who, move |context, caller| lists::add(context, caller, new)).await.map(Created)
 }
 
-async fn edit_list(context: Shared, Who(who): Who, Path(name): Path<Name>, extract::Json(edit): extract::Json<lists::Edit>) -> Answer<lists::Shown> {
+async fn edit_list(
+    context: Shared,
+    Who(who): Who,
+    Path(name): Path<Name>,
+    extract::Json(edit): extract::Json<lists::Edit>,
+) -> Answer<lists::Shown> {
     run(context, who, move |context, caller| lists::edit(context, caller, &name, edit)).await.map(Json)
 }
 

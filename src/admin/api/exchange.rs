@@ -89,7 +89,8 @@ async fn import(context: State<Arc<Context>>, Who(who): Who, body: Body) -> Answ
             }
         }
     };
-    let importing = run(context, who, move |context, caller| exchange::import(context, caller, &mut io::BufReader::new(Given::new(chunks))));
+    let importing =
+        run(context, who, move |context, caller| exchange::import(context, caller, &mut io::BufReader::new(Given::new(chunks))));
     let ((), report) = tokio::join!(pump, importing);
     report.map(Json)
 }

@@ -1,10 +1,10 @@
 //! What a request carries, with every failure told as a [`Problem`].
 
+use axum::Extension;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::IF_MATCH;
 use axum::http::request::Parts;
-use axum::Extension;
 use serde::de::DeserializeOwned;
 
 use super::super::operations::{Match, Run};

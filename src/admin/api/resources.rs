@@ -41,7 +41,11 @@ async fn show_domain(context: Shared, Who(who): Who, Path(domain): Path<Domain>)
     run(context, who, move |context, caller| domains::show(context, caller, &domain)).await.map(Json)
 }
 
-async fn add_domain(context: Shared, Who(who): Who, extract::Json(new): extract::Json<domains::New>) -> Result<Created<domains::Shown>, Problem> {
+async fn add_domain(
+    context: Shared,
+    Who(who): Who,
+    extract::Json(new): extract::Json<domains::New>,
+) -> Result<Created<domains::Shown>, Problem> {
     run(context, who, move |context, caller| domains::add(context, caller, new)).await.map(Created)
 }
 
@@ -78,7 +82,11 @@ async fn show_master(context: Shared, Who(who): Who, Path(name): Path<Name>) -> 
     run(context, who, move |context, caller| masters::show(context, caller, &name)).await.map(Json)
 }
 
-async fn add_master(context: Shared, Who(who): Who, extract::Json(new): extract::Json<masters::New>) -> Result<Created<masters::Shown>, Problem> {
+async fn add_master(
+    context: Shared,
+    Who(who): Who,
+    extract::Json(new): extract::Json<masters::New>,
+) -> Result<Created<masters::Shown>, Problem> {
     run(context, who, move |context, caller| masters::add(context, caller, new)).await.map(Created)
 }
 

@@ -1,9 +1,9 @@
 //! How answers leave: JSON, created resources, entity tags, problems.
 
+use axum::Json;
 use axum::http::header::{CONTENT_TYPE, ETAG};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use serde::Serialize;
 
 use super::super::problem::Problem;

@@ -217,7 +217,14 @@ impl Row for trash::Shown {
 
     fn cells(&self) -> Vec<String> {
         let entries: Vec<String> = self.entries.iter().map(|entry| format!("{} -> {}", entry.address, entry.target)).collect();
-        vec![self.name.to_string(), self.id.0.to_string(), self.owner.clone(), self.domain.unicode(), moment(self.deleted), entries.join(", ")]
+        vec![
+            self.name.to_string(),
+            self.id.0.to_string(),
+            self.owner.clone(),
+            self.domain.unicode(),
+            moment(self.deleted),
+            entries.join(", "),
+        ]
     }
 }
 
@@ -231,7 +238,14 @@ impl Row for lists::Shown {
             Posting::Owner => "owner",
         };
         let members: Vec<String> = self.members.iter().map(ToString::to_string).collect();
-        vec![self.name.to_string(), self.address.unicode(), self.owner.to_string(), posting.into(), members.join(", "), moment(self.created)]
+        vec![
+            self.name.to_string(),
+            self.address.unicode(),
+            self.owner.to_string(),
+            posting.into(),
+            members.join(", "),
+            moment(self.created),
+        ]
     }
 }
 

@@ -15,10 +15,10 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tower::ServiceExt;
 
+use super::super::api;
 use super::super::context::Context;
 use super::super::operations::{Page, Paging};
 use super::super::problem::Problem;
-use super::super::api;
 use super::failure::Failure;
 use crate::directory::{Actor, OpenError};
 
@@ -94,7 +94,12 @@ impl Connection {
     }
 
     /// Asks for every page of a resource; `show` gets each page as it comes.
-    pub async fn pages<T: DeserializeOwned>(&self, path: &str, filter: &[(&str, String)], mut show: impl FnMut(Vec<T>) -> Result<(), Failure>) -> Result<(), Failure> {
+    pub async fn pages<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        filter: &[(&str, String)],
+        mut show: impl FnMut(Vec<T>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let mut paging = Paging::default();
         loop {
             let mut query: Vec<(&str, String)> = filter.to_vec();
@@ -117,7 +122,8 @@ impl Connection {
 
     /// Makes a request, and gives the answer's body as it comes; a problem becomes the failure it is.
     pub async fn send(&self, method: Method, path: &str, content: &str, body: Body) -> Result<Response<Body>, Failure> {
-        let request = Request::builder().method(method).uri(format!("/api/v1{path}")).header(HOST, "localhost").header(CONTENT_TYPE, content);
+        let request =
+            Request::builder().method(method).uri(format!("/api/v1{path}")).header(HOST, "localhost").header(CONTENT_TYPE, content);
         let request = request.body(body).map_err(|error| Failure::usage(error.to_string()))?;
         let response = match self {
             Self::Here(router) => {
@@ -135,7 +141,8 @@ impl Connection {
 }
 
 async fn over_socket(socket: &Path, request: Request<Body>) -> Result<Response<Body>, Failure> {
-    let lost = |error: &dyn std::fmt::Display| Failure::failed(format!("the server on {} broke off: {error}; see its log", socket.display()));
+    let lost =
+        |error: &dyn std::fmt::Display| Failure::failed(format!("the server on {} broke off: {error}; see its log", socket.display()));
     let stream = UnixStream::connect(socket).await.map_err(|error| lost(&error))?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
     // It ends with the answer's body, whose reader hears of every failure.

@@ -51,7 +51,9 @@ fn tell(output: Output, report: &ImportReport) -> Result<(), Failure> {
     }
     match report.refused {
         0 => Ok(()),
-        refused => Err(Failure::failed(format!("{refused} lines were refused; mend them and import the file again: what is in already is left alone"))),
+        refused => Err(Failure::failed(format!(
+            "{refused} lines were refused; mend them and import the file again: what is in already is left alone"
+        ))),
     }
 }
 

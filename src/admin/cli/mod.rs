@@ -4,8 +4,8 @@
 //! terminal, and that a password never stands in an argument. Refuses to know the configuration: `app` says where the
 //! server's socket is, and how to open the directory without a server.
 
-mod addresses;
 mod accounts;
+mod addresses;
 pub mod args;
 pub mod connection;
 mod exchange;

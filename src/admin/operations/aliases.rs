@@ -139,7 +139,11 @@ pub fn switch(context: &Context, caller: &Caller, key: &AliasKey, switch: Switch
 }
 
 /// Refuses accounts that do not exist for the caller. (What does not exist at all, the directory refuses.)
-pub(super) fn known_targets<'a>(snapshot: &Snapshot<'_>, caller: &Caller, targets: impl IntoIterator<Item = &'a Target>) -> Result<(), Problem> {
+pub(super) fn known_targets<'a>(
+    snapshot: &Snapshot<'_>,
+    caller: &Caller,
+    targets: impl IntoIterator<Item = &'a Target>,
+) -> Result<(), Problem> {
     for target in targets {
         let Target::Account(name) = target else { continue };
         let home = match snapshot.pop(name)? {

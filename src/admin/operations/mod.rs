@@ -93,7 +93,8 @@ impl Context {
 
     fn follow(&self, applied: Applied) -> Result<Applied, Problem> {
         let told = |error| {
-            let detail = format!("the directory has the change, but a Maildir could not follow ({error}); mend the cause, then restart the server");
+            let detail =
+                format!("the directory has the change, but a Maildir could not follow ({error}); mend the cause, then restart the server");
             Problem::new(Kind::Maildir, detail)
         };
         self.maildirs.follow(&applied.effects).map_err(told)?;

@@ -8,7 +8,9 @@ use super::{Match, Page, Paging, Removal, Run, page, present};
 use crate::admin::context::Context;
 use crate::admin::permission::Caller;
 use crate::admin::problem::{Kind, Problem};
-use crate::directory::{self, AccountId, AliasKey, Applied, Change, Effect, Pop, Refusal, Revision, Snapshot, State, Subject, Suggestion, Target, View};
+use crate::directory::{
+    self, AccountId, AliasKey, Applied, Change, Effect, Pop, Refusal, Revision, Snapshot, State, Subject, Suggestion, Target, View,
+};
 use crate::mail::{Address, Domain, Mailbox, Name};
 
 /// A POP account as administrators see it.
@@ -136,7 +138,14 @@ pub fn add(context: &Context, caller: &Caller, new: New) -> Result<Shown, Proble
     quota_makes_sense(new.quota)?;
     let New { name, domain, owner, quota, password, generate, suggest } = new;
     let settled = Wish { password, generate }.settle(context.rules.load().password)?;
-    let add = |name: Name| Change::AddPop { name, domain: domain.clone(), owner: owner.clone(), password: settled.hash.clone(), quota, state: State::Active };
+    let add = |name: Name| Change::AddPop {
+        name,
+        domain: domain.clone(),
+        owner: owner.clone(),
+        password: settled.hash.clone(),
+        quota,
+        state: State::Active,
+    };
     let name = match context.change(caller, &add(name.clone())) {
         Ok(_) => name,
         Err(Problem { kind: Kind::NameTaken, suggestion: Some(suggestion), .. }) if suggest => {
@@ -254,7 +263,10 @@ fn aliases_of(snapshot: &Snapshot<'_>, name: &Name, address: &Address) -> Result
 
 fn quota_makes_sense(quota: Option<u64>) -> Result<(), Problem> {
     match quota {
-        Some(0) => Err(Problem::new(Kind::BadValue, "quota: 0 would refuse all mail; give a size such as 1GiB, or leave it out for no quota".into())),
+        Some(0) => Err(Problem::new(
+            Kind::BadValue,
+            "quota: 0 would refuse all mail; give a size such as 1GiB, or leave it out for no quota".into(),
+        )),
         _ => Ok(()),
     }
 }

@@ -53,7 +53,8 @@ pub struct Maildrop {
 /// Routes an address as RCPT does, after a MAIL from `sender` (where given, it has to be one that MAIL takes).
 pub fn show(context: &Context, caller: &Caller, address: &str, sender: Option<&str>) -> Result<Shown, Problem> {
     if let Some(sender) = sender.filter(|sender| !matches!(*sender, "" | "<>")) {
-        Mailbox::parse(sender).map_err(|error| Problem::new(Kind::BadValue, format!("the sender `{sender}` is not an address: {error}")))?;
+        Mailbox::parse(sender)
+            .map_err(|error| Problem::new(Kind::BadValue, format!("the sender `{sender}` is not an address: {error}")))?;
     }
     let recipient = parse(address)?;
     let snapshot = context.directory.snapshot();
@@ -88,7 +89,9 @@ pub fn show(context: &Context, caller: &Caller, address: &str, sender: Option<&s
 pub fn delivery(context: &Context, caller: &Caller, id: QueueId) -> Result<Arc<Delivery>, Problem> {
     caller.needs_admin()?;
     let found = context.recent.as_ref().and_then(|recent| recent.find(id));
-    found.ok_or_else(|| Problem::new(Kind::NoSuchDelivery, format!("nothing is known of the message {id}; only recent ones are kept in mind")))
+    found.ok_or_else(|| {
+        Problem::new(Kind::NoSuchDelivery, format!("nothing is known of the message {id}; only recent ones are kept in mind"))
+    })
 }
 
 fn parse(address: &str) -> Result<ForwardPath, Problem> {

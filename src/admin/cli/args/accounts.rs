@@ -54,7 +54,9 @@ pub enum MasterCommand {
 #[derive(Debug, Subcommand)]
 pub enum PopCommand {
     /// Add a POP account with its Maildir and its hidden alias NAME@DOMAIN.
-    #[command(after_help = "The password is asked for twice, unless --password-stdin or --generate is given.\n\nExamples:\n  restante pop add alice --domain example.org --owner 'Alice Ashford' --quota 1GiB\n  restante pop add info --domain example.net --owner 'Front desk' --generate --suggest")]
+    #[command(
+        after_help = "The password is asked for twice, unless --password-stdin or --generate is given.\n\nExamples:\n  restante pop add alice --domain example.org --owner 'Alice Ashford' --quota 1GiB\n  restante pop add info --domain example.net --owner 'Front desk' --generate --suggest"
+    )]
     Add {
         /// The user name; no other account of any kind may have it.
         name: Name,
@@ -119,7 +121,9 @@ pub enum PopCommand {
         name: Name,
     },
     /// Move a POP account to the trash, with its mail and every alias entry that leads to it.
-    #[command(after_help = "Shows what goes, and asks.\n\nExamples:\n  restante pop delete alice --dry-run\n  restante pop delete alice --yes")]
+    #[command(
+        after_help = "Shows what goes, and asks.\n\nExamples:\n  restante pop delete alice --dry-run\n  restante pop delete alice --yes"
+    )]
     Delete {
         /// The user name.
         name: Name,
@@ -156,7 +160,9 @@ pub enum PopCommand {
 #[derive(Debug, Subcommand)]
 pub enum ListCommand {
     /// Add a list account with its hidden alias NAME@DOMAIN.
-    #[command(after_help = "Example:\n  restante list add staff --domain example.org --owner alice --post members alice bob carol@example.com")]
+    #[command(
+        after_help = "Example:\n  restante list add staff --domain example.org --owner alice --post members alice bob carol@example.com"
+    )]
     Add {
         /// The name; no other account of any kind may have it.
         name: Name,

@@ -31,7 +31,9 @@ pub enum DomainCommand {
         owner: Option<Name>,
     },
     /// Remove a domain.
-    #[command(after_help = "Examples:\n  restante domain delete example.org --cascade --dry-run\n  restante domain delete example.org --cascade")]
+    #[command(
+        after_help = "Examples:\n  restante domain delete example.org --cascade --dry-run\n  restante domain delete example.org --cascade"
+    )]
     Delete {
         /// The domain.
         #[arg(value_parser = value::domain)]
@@ -52,7 +54,9 @@ pub enum DomainCommand {
 #[derive(Debug, Subcommand)]
 pub enum AliasCommand {
     /// Add targets to an alias, making it where there is none.
-    #[command(after_help = "A target is an account's name, an address, reject:TEXT, discard, or (for a catch-all) @domain.\n\nExamples:\n  restante alias add info@example.org alice bob\n  restante alias add @example.org alice --note 'catch-all'\n  restante alias add old@example.org 'reject:We have moved; write to info@example.org'")]
+    #[command(
+        after_help = "A target is an account's name, an address, reject:TEXT, discard, or (for a catch-all) @domain.\n\nExamples:\n  restante alias add info@example.org alice bob\n  restante alias add @example.org alice --note 'catch-all'\n  restante alias add old@example.org 'reject:We have moved; write to info@example.org'"
+    )]
     Add {
         /// The address, or @DOMAIN for a catch-all.
         #[arg(value_parser = value::alias)]

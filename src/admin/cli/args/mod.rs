@@ -91,7 +91,9 @@ pub enum Administer {
     #[command(subcommand)]
     List(ListCommand),
     /// Show how an address is routed, question by question, down to the Maildir.
-    #[command(after_help = "Runs what the live RCPT TO runs, without sending anything.\nExit code: 0 accepted, 1 refused, 3 no such recipient.\n\nExample:\n  restante trace info@example.org")]
+    #[command(
+        after_help = "Runs what the live RCPT TO runs, without sending anything.\nExit code: 0 accepted, 1 refused, 3 no such recipient.\n\nExample:\n  restante trace info@example.org"
+    )]
     Trace {
         /// The recipient.
         address: String,
@@ -100,7 +102,9 @@ pub enum Administer {
         sender: Option<String>,
     },
     /// Send a real message over SMTP, follow it, and show each hop with its time and the file it became.
-    #[command(after_help = "Needs the running server.\nExit code: 0 delivered, 1 not delivered in time or deferred, 3 no such recipient.\n\nExample:\n  restante test info@example.org --timeout 30s")]
+    #[command(
+        after_help = "Needs the running server.\nExit code: 0 delivered, 1 not delivered in time or deferred, 3 no such recipient.\n\nExample:\n  restante test info@example.org --timeout 30s"
+    )]
     Test {
         /// The recipient.
         address: String,
@@ -109,10 +113,14 @@ pub enum Administer {
         timeout: Duration,
     },
     /// Print the whole directory as JSON lines, password hashes included.
-    #[command(after_help = "The output lets its reader try passwords: keep it as safe as the directory.\n\nExample:\n  restante export > restante.jsonl")]
+    #[command(
+        after_help = "The output lets its reader try passwords: keep it as safe as the directory.\n\nExample:\n  restante export > restante.jsonl"
+    )]
     Export,
     /// Add what an export holds; each refused line is reported with its number.
-    #[command(after_help = "Lines stand or fall alone: what can be imported is, and the exit code is 1 if anything was refused.\n\nExample:\n  restante import restante.jsonl")]
+    #[command(
+        after_help = "Lines stand or fall alone: what can be imported is, and the exit code is 1 if anything was refused.\n\nExample:\n  restante import restante.jsonl"
+    )]
     Import {
         /// The file; - for standard input.
         file: PathBuf,
