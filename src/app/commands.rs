@@ -65,7 +65,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
             if file.is_absent() {
                 note(&format!("no {} here: the defaults hold (`restante init` writes it)", file.path.display()))?;
             }
-            server_runtime()?.block_on(super::serve(config, file.path)).map_err(|error| Failure::failed(error.to_string()))
+            super::serve(config, file.path).map_err(|error| Failure::failed(error.to_string()))
         }
         Command::Demo { once } => client_runtime()?.block_on(demo::run(output, once)),
         Command::Administer(command) => {
@@ -122,7 +122,8 @@ fn place(config: Config) -> Place {
 
 /// Opens the directory and the mailboxes without a server, making them where there are none.
 pub(super) fn open(config: &Config) -> Result<Arc<Context>, Refused> {
-    let cannot = |what: &Path, error: std::io::Error| Refused::Other(format!("{} cannot be used: {error}; see to its permissions", what.display()));
+    let cannot =
+        |what: &Path, error: std::io::Error| Refused::Other(format!("{} cannot be used: {error}; see to its permissions", what.display()));
     std::fs::create_dir_all(&config.spool).map_err(|error| cannot(&config.spool, error))?;
     let directory = Arc::new(Directory::open(&config.spool.join("directory"))?);
     let maildirs = Maildirs::new(config.mail.clone()).map_err(|error| cannot(&config.mail.root, error))?;
@@ -161,10 +162,6 @@ fn subcommands(command: &clap::Command, page: &mut Vec<u8>) -> Result<(), Failur
 
 fn pour(text: &[u8]) -> Result<(), Failure> {
     Ok(std::io::stdout().lock().write_all(text)?)
-}
-
-fn server_runtime() -> Result<Runtime, Failure> {
-    Ok(Builder::new_multi_thread().enable_all().build()?)
 }
 
 /// One thread is enough to talk to the server.

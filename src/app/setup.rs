@@ -62,7 +62,11 @@ fn tell(output: Output, done: &Done) -> Result<(), Failure> {
     if let Some(password) = &done.password {
         output.line(&format!("password of admin, shown this once: {}", styled(STRONG, password)))?;
     }
-    if done.made.is_empty() { output.line("everything is there already; nothing was changed") } else { output.line("ready; next: restante serve") }
+    if done.made.is_empty() {
+        output.line("everything is there already; nothing was changed")
+    } else {
+        output.line("ready; next: restante serve")
+    }
 }
 
 /// Writes a file that is not there yet; says whether it did.
