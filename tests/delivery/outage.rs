@@ -148,7 +148,7 @@ proptest! {
         for copy in &owed {
             prop_assert!(copies.contains_key(copy), "{copy:?} is lost; there are {copies:?}");
         }
-        for ((account, text), _) in &copies {
+        for (account, text) in copies.keys() {
             prop_assert!(sent.contains(text), "{account} holds {text:?}, which is not what was sent");
         }
         // And the service resumes.
