@@ -45,8 +45,11 @@ struct Run {
 }
 
 /// One kind of run: what it is called, the options of `smtp-source`, whether it goes to the LMTP port.
-const KINDS: [(&str, &[&str], Port); 3] =
-    [("SMTP, a connection for each message", &[], Port::Smtp), ("SMTP, connections kept", &["-d"], Port::Smtp), ("LMTP, connections kept", &["-d", "-L"], Port::Lmtp)];
+const KINDS: [(&str, &[&str], Port); 3] = [
+    ("SMTP, a connection for each message", &[], Port::Smtp),
+    ("SMTP, connections kept", &["-d"], Port::Smtp),
+    ("LMTP, connections kept", &["-d", "-L"], Port::Lmtp),
+];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Port {
@@ -61,8 +64,14 @@ fn main() {
     let names: Vec<String> = (0..BOXES).map(|number| format!("box{number}")).collect();
     world.multiply("modelbox", &names);
     world.alias("model@example.org", &["modelbox"]);
-    world.import_aliases("model@example.org", (1..=MESSAGES).map(|number| (format!("{number}load@example.org"), format!("box{}", number % BOXES))));
-    println!("{MESSAGES} messages of {OCTETS} octets, {SESSIONS} sessions, {BOXES} mailboxes, {MESSAGES} aliases, {} processors", processors());
+    world.import_aliases(
+        "model@example.org",
+        (1..=MESSAGES).map(|number| (format!("{number}load@example.org"), format!("box{}", number % BOXES))),
+    );
+    println!(
+        "{MESSAGES} messages of {OCTETS} octets, {SESSIONS} sessions, {BOXES} mailboxes, {MESSAGES} aliases, {} processors",
+        processors()
+    );
     for writers in [1, SESSIONS] {
         println!("disk, {writers:>2} writers: {:>6.0} fdatasync/s of {OCTETS} octets each", disk(world.path(), writers));
     }
@@ -85,7 +94,8 @@ fn main() {
 fn run(world: &World, names: &[String], options: &[&str], port: Port, delivered: &mut usize) -> Run {
     let server = if port == Port::Smtp { world.smtp() } else { world.lmtp() }.to_string();
     let (sessions, count, octets) = (SESSIONS.to_string(), MESSAGES.to_string(), OCTETS.to_string());
-    let fixed = ["-s", &sessions, "-m", &count, "-l", &octets, "-N", "-f", "sender@client.test", "-t", "load@example.org", "-M", "client.test"];
+    let fixed =
+        ["-s", &sessions, "-m", &count, "-l", &octets, "-N", "-f", "sender@client.test", "-t", "load@example.org", "-M", "client.test"];
     let (begin, cpu) = (Instant::now(), cpu_seconds(world));
     done("smtp-source", &[&fixed, options, &[server.as_str()]].concat(), b"");
     *delivered += MESSAGES;
