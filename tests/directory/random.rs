@@ -188,3 +188,23 @@ fn d1_a_race_for_a_name_has_one_winner() {
     assert_eq!(wins, 1);
     check(&house.directory.snapshot());
 }
+
+/// Each deletes or adopts a domain on the strength of what it found there: the range that was read has to hold.
+#[test]
+fn d8_what_is_read_as_a_range_is_held_to_it() {
+    let house = House::with(&[add_domain("home.example"), add_pop("alice", "home.example")]);
+    for round in 0..60 {
+        let place = format!("place{round}.example");
+        house.must(&add_domain(&place));
+        let other = format!("other{round}.example");
+        let empty = Change::DeleteDomain { domain: domain(&place), cascade: false };
+        std::thread::scope(|scope| {
+            let house = &house;
+            scope.spawn(move || house.apply(&empty).is_ok());
+            scope.spawn(move || house.apply(&add_pop(&format!("pop{round}"), &format!("place{round}.example"))).is_ok());
+            scope.spawn(move || house.apply(&add_alias(&format!("out{round}@home.example"), &[&format!("x@{other}")])).is_ok());
+            scope.spawn(move || house.apply(&add_domain(&format!("other{round}.example"))).is_ok());
+        });
+    }
+    check(&house.directory.snapshot());
+}
