@@ -107,7 +107,7 @@ fn import(directory: &Directory, accounts: u64, changes: impl Fn(u64) -> Result<
             batch.clear();
         }
     }
-    println!("  (of that, on a processor: {ran:.1?})");
+    println!("  (processor time in all threads: {ran:.1?})");
     Ok((taken, accounts as f64 / taken.as_secs_f64()))
 }
 
@@ -173,10 +173,12 @@ fn memory() -> u64 {
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) >> 10
 }
 
-/// What this thread has had of a processor: tells a slow directory from a busy machine.
+/// What this process has had of the processors, compaction included: tells a slow directory from a busy machine.
 fn running() -> Duration {
-    let status = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    Duration::from_nanos(status.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0))
+    let status = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // After the name in parentheses: state is the 3rd field, user and system time are the 14th and 15th, in hundredths.
+    let fields = status.rsplit(')').next().unwrap_or_default().split_whitespace();
+    Duration::from_millis(fields.skip(11).take(2).filter_map(|text| text.parse::<u64>().ok()).sum::<u64>() * 10)
 }
 
 fn octets(folder: &Path) -> Result<u64, Failure> {

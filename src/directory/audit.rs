@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::change::{Actor, Change, Effect};
-use super::export::ExportRecord;
+use super::change::{Actor, Change, Effect, ExportRecord};
 use super::model::{AccountId, AliasKey, Kind, PasswordHash, Revision, Target};
 use crate::mail::{Domain, Name};
 

@@ -104,18 +104,24 @@ impl<R: Records + ?Sized> Records for Recording<'_, R> {
 /// A state with changes on top that are not committed yet.
 pub struct Overlay<'a> {
     below: &'a dyn Records,
+    earlier: Option<&'a WriteSet>,
     writes: WriteSet,
 }
 
 impl<'a> Overlay<'a> {
-    /// No changes yet.
-    pub fn new(below: &'a dyn Records) -> Self {
-        Self { below, writes: WriteSet::new() }
+    /// A state, and the writes of earlier changes.
+    pub fn new(below: &'a dyn Records, earlier: Option<&'a WriteSet>) -> Self {
+        Self { below, earlier, writes: WriteSet::new() }
     }
 
     /// Adds the writes of one more change.
     pub fn add(&mut self, writes: &WriteSet) {
         self.writes.extend(writes.iter().map(|(key, record)| (key.clone(), record.clone())));
+    }
+
+    /// The writes added.
+    pub fn into_writes(self) -> WriteSet {
+        self.writes
     }
 }
 
@@ -125,14 +131,18 @@ impl Records for Overlay<'_> {
     }
 
     fn get(&self, key: &Key) -> Result<Found, Unreadable> {
-        match self.writes.get(key) {
+        match self.writes.get(key).or_else(|| self.earlier?.get(key)) {
             Some(written) => Ok((Revision(0), written.clone())),
             None => self.below.get(key),
         }
     }
 
     fn keys(&self, prefix: &Prefix) -> Result<Vec<Key>, Unreadable> {
-        merged(self.below.keys(prefix)?, &self.writes, prefix)
+        let mut keys = self.below.keys(prefix)?;
+        if let Some(earlier) = self.earlier {
+            keys = merged(keys, earlier, prefix);
+        }
+        Ok(merged(keys, &self.writes, prefix))
     }
 }
 
@@ -170,7 +180,7 @@ impl<'a> Draft<'a> {
 
     /// The keys under a prefix, in order.
     pub fn keys(&self, prefix: &Prefix) -> Result<Vec<Key>, ChangeError> {
-        Ok(merged(self.below.keys(prefix)?, &self.writes, prefix)?)
+        Ok(merged(self.below.keys(prefix)?, &self.writes, prefix))
     }
 
     /// Puts a record.
@@ -189,11 +199,11 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn merged(keys: Vec<Key>, writes: &WriteSet, prefix: &Prefix) -> Result<Vec<Key>, Unreadable> {
+fn merged(keys: Vec<Key>, writes: &WriteSet, prefix: &Prefix) -> Vec<Key> {
     let start = Key { family: prefix.family, bytes: prefix.bytes.clone() };
     let mut written = writes.range(start..).take_while(|(key, _)| prefix.holds(key)).peekable();
     if written.peek().is_none() {
-        return Ok(keys);
+        return keys;
     }
     let mut all: BTreeSet<Key> = keys.into_iter().collect();
     for (key, record) in written {
@@ -202,5 +212,5 @@ fn merged(keys: Vec<Key>, writes: &WriteSet, prefix: &Prefix) -> Result<Vec<Key>
             None => all.remove(key),
         };
     }
-    Ok(all.into_iter().collect())
+    all.into_iter().collect()
 }
