@@ -125,7 +125,11 @@ async fn problems_follow_rfc_9457() {
     ];
     for ((method, path, body), status, kind) in asked {
         let answer = api.admin(method, path, body).await;
-        assert_eq!((answer.status.as_u16(), &answer.body["type"]), (status, &json!(format!("urn:restante:problem:{kind}"))), "{method} {path}: {answer:?}");
+        assert_eq!(
+            (answer.status.as_u16(), &answer.body["type"]),
+            (status, &json!(format!("urn:restante:problem:{kind}"))),
+            "{method} {path}: {answer:?}"
+        );
         assert_eq!((answer.content.as_str(), &answer.body["status"]), ("application/problem+json", &json!(status)));
         assert!(answer.body["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{answer:?}");
     }

@@ -70,7 +70,8 @@ fn masters() {
 fn a_pop_account_from_its_first_day_to_its_last() {
     both_ways(|place| {
         place.done(&["domain", "add", "example.org"]);
-        let words = ["pop", "add", "Alice", "--domain", "example.org", "--owner", "Alice Ashford", "--quota", "1GiB", "--password-stdin", "--json"];
+        let words =
+            ["pop", "add", "Alice", "--domain", "example.org", "--owner", "Alice Ashford", "--quota", "1GiB", "--password-stdin", "--json"];
         let added = place.tell(&words, "päss-wörd\nnot this\n").json();
         let expected = json!({
             "name": "alice", "domain": "example.org", "owner": "Alice Ashford", "address": "alice@example.org", "quota": 1 << 30,
@@ -83,7 +84,10 @@ fn a_pop_account_from_its_first_day_to_its_last() {
 
         place.done(&["alias", "add", "info@example.org", "alice"]);
         let edited = place.json(&["pop", "edit", "alice", "--quota", "default", "--owner", "Front desk"]);
-        assert_eq!((&edited["quota"], &edited["owner"], &edited["aliases"]), (&Value::Null, &json!("Front desk"), &json!(["info@example.org"])));
+        assert_eq!(
+            (&edited["quota"], &edited["owner"], &edited["aliases"]),
+            (&Value::Null, &json!("Front desk"), &json!(["info@example.org"]))
+        );
         assert_eq!(place.json(&["pop", "suspend", "alice"])["state"], "suspended");
         assert_eq!(place.json(&["pop", "resume", "alice"])["state"], "active");
         assert!(place.json(&["pop", "passwd", "alice", "--generate"])["password"].is_string());
@@ -114,7 +118,10 @@ fn a_taken_name_is_helped_along() {
         place.peopled().done(&["domain", "add", "example.net"]);
         let words = ["pop", "add", "alice", "--domain", "example.net", "--owner", "Another Alice", "--generate"];
         let refused = place.run(&words).refused(4);
-        assert!(refused.contains("POP account") && refused.contains("alice-example-net") && refused.contains("alice@example.net"), "{refused}");
+        assert!(
+            refused.contains("POP account") && refused.contains("alice-example-net") && refused.contains("alice@example.net"),
+            "{refused}"
+        );
         let added = place.json(&[words.as_slice(), &["--suggest"]].concat());
         assert_eq!((&added["name"], &added["aliases"]), (&json!("alice-example-net"), &json!(["alice@example.net"])));
         let trace = place.json(&["trace", "alice@example.net"]);
@@ -132,13 +139,19 @@ fn aliases() {
             "expires": "2100-01-31T00:00:00Z", "last_used": null, "uses": 0,
         });
         assert_eq!(timeless(place.json(&words)), expected);
-        assert_eq!(place.json(&["alias", "add", "info@example.org", "bob", "carol@example.com"])["targets"], json!(["alice", "bob", "carol@example.com"]));
+        assert_eq!(
+            place.json(&["alias", "add", "info@example.org", "bob", "carol@example.com"])["targets"],
+            json!(["alice", "bob", "carol@example.com"])
+        );
         place.done(&["alias", "add", "@example.org", "discard"]);
         place.done(&["alias", "add", "old@example.org", "reject:We have moved"]);
 
         let addresses = |words: &[&str]| -> Vec<String> {
             let listed = place.json(words);
-            listed.as_array().map(|all| all.iter().filter_map(|alias| alias["address"].as_str().map(str::to_owned)).collect()).unwrap_or_default()
+            listed
+                .as_array()
+                .map(|all| all.iter().filter_map(|alias| alias["address"].as_str().map(str::to_owned)).collect())
+                .unwrap_or_default()
         };
         assert_eq!(addresses(&["alias", "list"]), ["@example.org", "info@example.org", "old@example.org"]);
         assert_eq!(addresses(&["alias", "list", "--target", "bob", "--hidden"]), ["bob@example.org", "info@example.org"]);
@@ -162,7 +175,10 @@ fn lists() {
             "name": "staff", "domain": "example.org", "address": "staff@example.org", "owner": "alice", "posting": "anyone", "members": ["alice"],
         });
         assert_eq!(timeless(added), expected);
-        assert_eq!(place.json(&["list", "members", "staff", "add", "bob", "carol@example.com"])["members"], json!(["alice", "bob", "carol@example.com"]));
+        assert_eq!(
+            place.json(&["list", "members", "staff", "add", "bob", "carol@example.com"])["members"],
+            json!(["alice", "bob", "carol@example.com"])
+        );
         assert_eq!(place.json(&["list", "members", "staff", "remove", "alice"])["members"], json!(["bob", "carol@example.com"]));
         assert_eq!(place.json(&["list", "show", "staff"]), place.json(&["list", "show"])[0]);
         place.done(&["list", "delete", "staff"]);
@@ -179,7 +195,8 @@ fn trails() {
         let trace = place.json(&["trace", "Help+spring@example.org", "--from", "<>"]);
         assert_eq!(keys(&trace), ["code", "mailboxes", "recipient", "relays", "reply", "steps"]);
         assert_eq!((&trace["code"], &trace["recipient"]), (&json!(250), &json!("Help+spring@example.org")));
-        let mut names: Vec<_> = trace["mailboxes"].as_array().into_iter().flatten().filter_map(|mailbox| mailbox["name"].as_str()).collect();
+        let mut names: Vec<_> =
+            trace["mailboxes"].as_array().into_iter().flatten().filter_map(|mailbox| mailbox["name"].as_str()).collect();
         names.sort_unstable();
         assert_eq!(names, ["alice", "bob"]);
         assert!(trace["steps"].as_array().is_some_and(|steps| steps.iter().all(|step| keys(step) == ["answer", "question"])));
@@ -226,7 +243,23 @@ fn the_configuration_is_found_where_it_is_named() {
 fn help_completions_and_manual() {
     let place = Place::new();
     let help = place.done(&["--help"]).stdout;
-    for command in ["serve", "init", "check", "demo", "domain", "master", "pop", "alias", "list", "trace", "test", "export", "import", "completions", "man"] {
+    for command in [
+        "serve",
+        "init",
+        "check",
+        "demo",
+        "domain",
+        "master",
+        "pop",
+        "alias",
+        "list",
+        "trace",
+        "test",
+        "export",
+        "import",
+        "completions",
+        "man",
+    ] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{command} in {help}");
     }
     for shell in ["bash", "zsh", "fish"] {

@@ -14,7 +14,10 @@ fn wishes_that_clash() {
         let clashes: &[(&[&str], &[&str])] = &[
             (&["domain", "add", "EXAMPLE.org"], &["example.org"]),
             (&["master", "add", "alice", "--role", "admin", "--generate"], &["alice", "POP account"]),
-            (&["pop", "add", "ada", "--domain", "example.org", "--owner", "x", "--generate"], &["master", "ada-example-org", "ada@example.org"]),
+            (
+                &["pop", "add", "ada", "--domain", "example.org", "--owner", "x", "--generate"],
+                &["master", "ada-example-org", "ada@example.org"],
+            ),
             (&["list", "add", "bob", "--domain", "example.org", "--owner", "alice"], &["POP account"]),
             (&["pop", "add", "info", "--domain", "example.org", "--owner", "x", "--generate"], &["info@example.org", "alias"]),
             (&["pop", "rename", "alice", "bob"], &["bob"]),
