@@ -221,6 +221,74 @@ fn folders_are_healed_wherever_the_power_went() {
     }
 }
 
+/// The step at which the second of two mailboxes fails after the first has its copy: the copy goes to the queue.
+fn last_step_of_the_second() -> u64 {
+    let waits = |step: &u64| {
+        let mut machine = Machine::new();
+        assert!(machine.start());
+        machine.disk.fail(*step, Fault::Once(io::ErrorKind::Other));
+        let (_, spool) = machine.running.as_ref().unwrap();
+        let results = accept(spool, "Subject: x\n\ntext\n", vec![vec![to(1, "alice"), to(2, "bob")]], Outcomes::Together);
+        let waiting = |path: &PathBuf| path.parent().is_some_and(|folder| folder.ends_with("queue"));
+        results[0].as_ref().is_ok_and(|stored| !waiting(&stored.files()[0]) && waiting(&stored.files()[1]))
+    };
+    (0..200).find(waits).unwrap()
+}
+
+#[test]
+fn a_copy_is_taken_back_when_another_fails_for_good() {
+    let mut machine = Machine::new();
+    assert!(machine.start());
+    machine.disk.fail(last_step_of_the_second(), Fault::Twice(io::ErrorKind::Other));
+    let (_, spool) = machine.running.as_ref().unwrap();
+    let results = accept(spool, "Subject: x\n\ntext\n", vec![vec![to(1, "alice")], vec![to(2, "bob")]], Outcomes::Together);
+    assert!(results.iter().all(Result::is_err), "{results:?}");
+    assert!(machine.copies().is_empty() && machine.tmp().is_empty());
+    assert_eq!(retry(spool), Some(0));
+    assert!(machine.copies().is_empty());
+}
+
+#[test]
+fn a_waiting_copy_is_delivered_once_wherever_the_power_goes() {
+    let held = last_step_of_the_second();
+    for (step, seed) in (0..30).flat_map(|step| (0..8).map(move |seed| (step, seed))) {
+        let mut machine = Machine::new();
+        assert!(machine.start());
+        machine.disk.fail(held, Fault::Once(io::ErrorKind::Other));
+        let (_, spool) = machine.running.as_ref().unwrap();
+        assert!(accept(spool, "Subject: x\n\ntext\n", vec![vec![to(1, "alice"), to(2, "bob")]], Outcomes::Together)[0].is_ok());
+        machine.disk.fail(step, Fault::PowerCut);
+        retry(spool);
+        machine.power_cut(seed);
+        assert!(machine.start());
+        assert_eq!(machine.running.as_ref().and_then(|(_, spool)| retry(spool)), Some(0));
+        let once = ["alice", "bob"].map(|account| ((account.to_owned(), "text\n".to_owned()), 1));
+        assert_eq!(machine.copies(), BTreeMap::from(once), "step {step}, seed {seed}");
+    }
+}
+
+#[test]
+fn two_folders_of_one_account_join_wherever_the_power_goes() {
+    for (step, seed) in (0..30).flat_map(|step| (0..8).map(move |seed| (step, seed))) {
+        let mut machine = Machine::new();
+        assert!(machine.start());
+        let (maildirs, spool) = machine.running.as_ref().unwrap();
+        let ((id, alice), (_, bob)) = (named(1, "alice"), named(1, "bob"));
+        for (text, name) in [("first", "alice"), ("second", "bob")] {
+            assert!(accept(spool, &format!("Subject: x\n\n{text}\n"), vec![vec![to(1, name)]], Outcomes::Each)[0].is_ok());
+        }
+        machine.disk.fail(step, Fault::PowerCut);
+        let _ = maildirs.follow(&[Effect::PopRenamed { id, from: alice, to: bob.clone() }]);
+        machine.power_cut(seed);
+        assert!(machine.start());
+        let (maildirs, _) = machine.running.as_ref().unwrap();
+        maildirs.heal(|_, _| Standing::Lives(bob.clone())).unwrap();
+        machine.power_cut(seed + 1);
+        let both = ["first\n", "second\n"].map(|text| (("bob".to_owned(), text.to_owned()), 1));
+        assert_eq!(machine.copies(), BTreeMap::from(both), "step {step}, seed {seed}");
+    }
+}
+
 #[test]
 fn mail_that_came_under_a_new_name_before_the_folder_moved_joins_the_old() {
     let mut machine = Machine::new();
