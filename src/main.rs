@@ -1,3 +1,7 @@
-//! Restante: mail that is held until it is called for.
+//! Arguments → app → exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    restante::app::commands::run(std::env::args_os())
+}

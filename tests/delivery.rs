@@ -204,6 +204,16 @@ fn a_mailbox_that_cannot_be_used_fails_alone() -> Outcome {
 }
 
 #[test]
+fn a_folder_that_an_admin_removed_is_made_again() -> Outcome {
+    let world = World::new()?;
+    for _ in 0..2 {
+        assert!(world.accept(TEXT, vec![vec![to(1, "alice")]], Outcomes::Each)[0].is_ok());
+        std::fs::remove_dir_all(world.folder.path().join("mail/alice"))?;
+    }
+    Ok(())
+}
+
+#[test]
 fn a_new_account_under_an_old_name_never_sees_old_mail() -> Outcome {
     let world = World::new()?;
     let ((old, name), new) = (named(1, "alice"), AccountId(5));

@@ -28,7 +28,7 @@ pub use super::model::Trashed;
 
 /// Changes that are synced together by [`Directory::apply_all`]: enough to make the sync cheap, few enough to decide
 /// again when another writer came between.
-const GROUP: usize = 4096;
+const GROUP: usize = 2048;
 
 /// Attempts beside other writers before one goes on under the lock, so that a large change cannot starve.
 const ATTEMPTS: usize = 8;

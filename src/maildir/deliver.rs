@@ -83,7 +83,15 @@ impl Maildirs {
         let (size, wire_size) = (copy.size(), copy.size() + copy.lines());
         let name = FileName { stamp, host: self.host.clone(), size, wire_size }.to_string();
         let mut staged = Staged { maildirs: self, account: to.id, folder, name, size, state: State::Unwritten };
-        let mut file = staged.create()?;
+        let mut file = match staged.create() {
+            // An admin moved the folder away while the server runs: it is looked for, and made, once more.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.known.remove(to.id);
+                staged.folder = self.folder(to.id, &to.name)?;
+                staged.create()?
+            }
+            made => made?,
+        };
         staged.state = State::Hidden;
         // The folder may have been moved since it was looked up, and another account have one of that name. Folders move
         // only after they were forgotten, so what is still known was this account's when the file was made.

@@ -62,7 +62,7 @@ impl Known {
         self.accounts.write().unwrap_or_else(PoisonError::into_inner).insert(id, whereabouts);
     }
 
-    fn remove(&self, id: AccountId) {
+    pub(super) fn remove(&self, id: AccountId) {
         self.accounts.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 

@@ -8,12 +8,12 @@ const LINES: usize = 500;
 /// What ends the program, and needs a comment that says why it cannot happen.
 const GIVING_UP: [&str; 6] = [".unwrap()", ".expect(", "panic!(", "todo!(", "unimplemented!(", "unreachable!("];
 
-/// Places that give up without a comment on the same line or the one before.
+/// Places that give up without a comment, or an attribute with its reason, on the same line or the one before.
 fn unreasoned(source: &Source) -> Vec<String> {
+    let stated = |line: &String| line.trim_start().starts_with("// ") || line.contains("reason = \"");
     let reasoned = |number: usize| {
         let beside = source.lines.get(number).is_some_and(|line| line.contains("// "));
-        let above =
-            number.checked_sub(1).and_then(|above| source.lines.get(above)).is_some_and(|line| line.trim_start().starts_with("// "));
+        let above = number.checked_sub(1).and_then(|above| source.lines.get(above)).is_some_and(stated);
         beside || above
     };
     let offends = |(number, line): (usize, &str)| {
@@ -48,7 +48,7 @@ fn every_file_opens_by_saying_what_it_is() {
 #[test]
 fn the_checks_find_what_they_look_for() {
     let text = "let a = b.unwrap();\n// The list is fixed.\nlet c = d.expect(\"fixed\");\nlet e = f.unwrap(); // never empty\nlet g = \"panic!(\";\n\
-                #[cfg(test)]\nmod tests {\n    a.unwrap();\n}\ntodo!()";
+                #[expect(x, reason = \"y\")]\nlet h = i.unwrap();\n#[cfg(test)]\nmod tests {\n    a.unwrap();\n}\ntodo!()";
     let found = unreasoned(&Source::new("mail/x.rs", text));
-    assert_eq!(found, ["src/mail/x.rs:1: .unwrap() without a reason", "src/mail/x.rs:10: todo!( without a reason"]);
+    assert_eq!(found, ["src/mail/x.rs:1: .unwrap() without a reason", "src/mail/x.rs:12: todo!( without a reason"]);
 }

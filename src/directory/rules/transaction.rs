@@ -4,7 +4,8 @@
 //! changes made before, and [`Draft`] those made so far by the change at hand: the write set.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use crate::directory::change::{ChangeError, Effect};
 use crate::directory::model::Revision;
@@ -12,7 +13,7 @@ use crate::directory::schema::{Key, Prefix, Record};
 use crate::directory::view::Unreadable;
 
 /// A record as it was found: nothing and revision 0 where there is none.
-pub type Found = (Revision, Option<Record>);
+pub type Found = (Revision, Option<Arc<Record>>);
 
 /// One consistent state of the directory, by key.
 pub trait Records {
@@ -46,7 +47,7 @@ pub struct RangeRead {
 }
 
 /// Records to be put, and, where there is none, to be removed.
-pub type WriteSet = BTreeMap<Key, Option<Record>>;
+pub type WriteSet = BTreeMap<Key, Option<Arc<Record>>>;
 
 /// What a change comes to: to be committed if the read set still holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,7 +156,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The record under a key.
-    pub fn get(&self, key: &Key) -> Result<Option<Record>, ChangeError> {
+    pub fn get(&self, key: &Key) -> Result<Option<Arc<Record>>, ChangeError> {
         match self.writes.get(key) {
             Some(written) => Ok(written.clone()),
             None => Ok(self.below.get(key)?.1),
@@ -174,7 +175,7 @@ impl<'a> Draft<'a> {
 
     /// Puts a record.
     pub fn put(&mut self, key: Key, record: Record) {
-        self.writes.insert(key, Some(record));
+        self.writes.insert(key, Some(Arc::new(record)));
     }
 
     /// Removes a record.
@@ -188,18 +189,18 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn merged(mut keys: Vec<Key>, writes: &WriteSet, prefix: &Prefix) -> Result<Vec<Key>, Unreadable> {
+fn merged(keys: Vec<Key>, writes: &WriteSet, prefix: &Prefix) -> Result<Vec<Key>, Unreadable> {
     let start = Key { family: prefix.family, bytes: prefix.bytes.clone() };
     let mut written = writes.range(start..).take_while(|(key, _)| prefix.holds(key)).peekable();
     if written.peek().is_none() {
         return Ok(keys);
     }
-    let mut all: BTreeMap<Key, ()> = keys.drain(..).map(|key| (key, ())).collect();
+    let mut all: BTreeSet<Key> = keys.into_iter().collect();
     for (key, record) in written {
         match record {
-            Some(_) => all.insert(key.clone(), ()),
+            Some(_) => all.insert(key.clone()),
             None => all.remove(key),
         };
     }
-    Ok(all.into_keys().collect())
+    Ok(all.into_iter().collect())
 }

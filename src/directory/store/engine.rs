@@ -24,7 +24,7 @@ const CACHE_OCTETS: usize = 64 << 20;
 const BUFFER_OCTETS: usize = 64 << 20;
 
 /// Write buffer of one family. Large buffers make fewer, better sorted files in an import.
-const FAMILY_BUFFER_OCTETS: usize = 24 << 20;
+const FAMILY_BUFFER_OCTETS: usize = 16 << 20;
 
 /// Log that may have to be read again when the directory is opened.
 const LOG_OCTETS: u64 = 64 << 20;
@@ -123,6 +123,11 @@ fn family_options(family: Family, cache: &Cache) -> Options {
     }
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);
+    if matches!(family, Family::Names | Family::Pops | Family::Aliases) {
+        // An import asks for many keys that are not there: most such questions end at a filter in front of the buffer.
+        options.set_memtable_whole_key_filtering(true);
+        options.set_memtable_prefix_bloom_ratio(0.02);
+    }
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_write_buffer_size(FAMILY_BUFFER_OCTETS);
     options.set_arena_block_size(ARENA_OCTETS);

@@ -1,0 +1,248 @@
+//! `master`, `pop`, `list`.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::value::{self, Quota};
+use crate::directory::{Posting, Role, Target};
+use crate::mail::{Domain, Name};
+
+/// Where a new password comes from; without either, it is asked for on the terminal.
+#[derive(Debug, Clone, Copy, Args)]
+#[group(multiple = false)]
+pub struct PasswordSource {
+    /// Read the password from the first line of standard input.
+    #[arg(long)]
+    pub password_stdin: bool,
+    /// Generate a password, and show it once.
+    #[arg(long)]
+    pub generate: bool,
+}
+
+/// `restante master`.
+#[derive(Debug, Subcommand)]
+pub enum MasterCommand {
+    /// Add a master.
+    #[command(after_help = "Example:\n  restante master add olivia --role owner --generate")]
+    Add {
+        /// The login name; no other account of any kind may have it.
+        name: Name,
+        /// What it may do: `admin` everything; `owner` its own domains, and what lives in them.
+        #[arg(long, value_enum)]
+        role: RoleWord,
+        /// Where the password comes from.
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// List the masters.
+    List,
+    /// Set a master's password.
+    Passwd {
+        /// The login name.
+        name: Name,
+        /// Where the password comes from.
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// Remove a master.
+    Delete {
+        /// The login name.
+        name: Name,
+    },
+}
+
+/// `restante pop`.
+#[derive(Debug, Subcommand)]
+pub enum PopCommand {
+    /// Add a POP account with its Maildir and its hidden alias NAME@DOMAIN.
+    #[command(
+        after_help = "The password is asked for twice, unless --password-stdin or --generate is given.\n\nExamples:\n  restante pop add alice --domain example.org --owner 'Alice Ashford' --quota 1GiB\n  restante pop add info --domain example.net --owner 'Front desk' --generate --suggest"
+    )]
+    Add {
+        /// The user name; no other account of any kind may have it.
+        name: Name,
+        /// The home domain.
+        #[arg(long, value_parser = value::domain)]
+        domain: Domain,
+        /// The owner's real name, or what the account is for.
+        #[arg(long, value_name = "REAL NAME")]
+        owner: String,
+        /// How much mail it may hold, such as 1GiB [default: quota.default of the configuration].
+        #[arg(long, value_parser = value::quota)]
+        quota: Option<Quota>,
+        /// Where the password comes from.
+        #[command(flatten)]
+        password: PasswordSource,
+        /// If the name is taken: create the account under the suggested name, and the alias that gives the wanted address.
+        #[arg(long)]
+        suggest: bool,
+    },
+    /// List the POP accounts.
+    List {
+        /// Only those of this domain.
+        #[arg(long, value_parser = value::domain)]
+        domain: Option<Domain>,
+    },
+    /// Show a POP account.
+    Show {
+        /// The user name.
+        name: Name,
+    },
+    /// Change what is given of a POP account.
+    #[command(after_help = "Example:\n  restante pop edit alice --quota 2GiB --domain example.net")]
+    Edit {
+        /// The user name.
+        name: Name,
+        /// Another owner.
+        #[arg(long, value_name = "REAL NAME")]
+        owner: Option<String>,
+        /// Another home domain; the hidden alias follows.
+        #[arg(long, value_parser = value::domain)]
+        domain: Option<Domain>,
+        /// Another quota; `default` for the server's default.
+        #[arg(long, value_parser = value::quota)]
+        quota: Option<Quota>,
+    },
+    /// Set a POP account's password.
+    Passwd {
+        /// The user name.
+        name: Name,
+        /// Where the password comes from.
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// Refuse logins; mail is still taken.
+    Suspend {
+        /// The user name.
+        name: Name,
+    },
+    /// Let logins work again.
+    Resume {
+        /// The user name.
+        name: Name,
+    },
+    /// Move a POP account to the trash, with its mail and every alias entry that leads to it.
+    #[command(
+        after_help = "Shows what goes, and asks.\n\nExamples:\n  restante pop delete alice --dry-run\n  restante pop delete alice --yes"
+    )]
+    Delete {
+        /// The user name.
+        name: Name,
+        /// Show what would go, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Bring a POP account back from the trash: account, hidden alias, mail, and the alias entries that are still free.
+    Restore {
+        /// The user name that it had.
+        name: Name,
+        /// Which one, if several of that name are in the trash (see `pop trash`) [default: the last one deleted].
+        #[arg(long)]
+        id: Option<u64>,
+    },
+    /// List the POP accounts in the trash.
+    Trash,
+    /// Rename a POP account; its mail, aliases and list seats stay, its hidden alias follows.
+    Rename {
+        /// The user name.
+        name: Name,
+        /// The user name from now on.
+        new: Name,
+        /// Leave the old address behind as a plain alias.
+        #[arg(long)]
+        keep_alias: bool,
+    },
+}
+
+/// `restante list`.
+#[derive(Debug, Subcommand)]
+pub enum ListCommand {
+    /// Add a list account with its hidden alias NAME@DOMAIN.
+    #[command(
+        after_help = "Example:\n  restante list add staff --domain example.org --owner alice --post members alice bob carol@example.com"
+    )]
+    Add {
+        /// The name; no other account of any kind may have it.
+        name: Name,
+        /// The home domain.
+        #[arg(long, value_parser = value::domain)]
+        domain: Domain,
+        /// Who is responsible: an account's name or an address.
+        #[arg(long, value_parser = value::target, value_name = "TARGET")]
+        owner: Target,
+        /// Who may post.
+        #[arg(long, value_enum, default_value_t = PostingWord::Members)]
+        post: PostingWord,
+        /// Members: names of accounts, or addresses.
+        #[arg(value_parser = value::target, value_name = "MEMBER")]
+        members: Vec<Target>,
+    },
+    /// List the list accounts.
+    List,
+    /// Show a list account; without a name, all of them.
+    Show {
+        /// The name.
+        name: Option<Name>,
+    },
+    /// Add or remove members.
+    #[command(after_help = "Example:\n  restante list members staff add bob carol@example.com")]
+    Members {
+        /// The list's name.
+        name: Name,
+        /// Whether they join or leave.
+        #[arg(value_enum, value_name = "add|remove")]
+        what: super::addresses::Seats,
+        /// Names of accounts, or addresses.
+        #[arg(required = true, value_parser = value::target, value_name = "MEMBER")]
+        members: Vec<Target>,
+    },
+    /// Delete a list account, its hidden alias, and every alias entry that leads to it.
+    Delete {
+        /// The name.
+        name: Name,
+        /// Show what would go, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// A role as it is written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum RoleWord {
+    /// Everything.
+    Admin,
+    /// Its own domains, and what lives in them.
+    Owner,
+}
+
+/// A posting policy as it is written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum PostingWord {
+    /// Everybody.
+    Anyone,
+    /// Members.
+    Members,
+    /// The owner.
+    Owner,
+}
+
+impl From<RoleWord> for Role {
+    fn from(word: RoleWord) -> Self {
+        match word {
+            RoleWord::Admin => Self::Admin,
+            RoleWord::Owner => Self::Owner,
+        }
+    }
+}
+
+impl From<PostingWord> for Posting {
+    fn from(word: PostingWord) -> Self {
+        match word {
+            PostingWord::Anyone => Self::Anyone,
+            PostingWord::Members => Self::Members,
+            PostingWord::Owner => Self::Owner,
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Values as people write them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::directory::{AliasKey, Target};
+use crate::mail::Domain;
+
+/// A quota: a size, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota(pub Option<u64>);
+
+/// A moment: a date (its start, in UTC), or date and time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct When(pub Timestamp);
+
+pub(super) fn quota(text: &str) -> Result<Quota, String> {
+    if matches!(text, "unlimited" | "default" | "none") {
+        return Ok(Quota(None));
+    }
+    match text.parse::<bytesize::ByteSize>() {
+        Ok(size) if size.as_u64() > 0 => Ok(Quota(Some(size.as_u64()))),
+        _ => Err("give a size above zero such as 500MiB or 1GiB, or `default` for the server's default".into()),
+    }
+}
+
+pub(super) fn when(text: &str) -> Result<When, String> {
+    let date = || text.parse::<Date>().and_then(|date| date.to_zoned(TimeZone::UTC)).map(|zoned| zoned.timestamp());
+    text.parse::<Timestamp>().or_else(|_| date()).map(When).map_err(|_| "give a date such as 2027-01-31, or 2027-01-31T12:00:00Z".into())
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; give a time such as 10s or 2m"))
+}
+
+pub(super) fn domain(text: &str) -> Result<Domain, String> {
+    Domain::parse(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn alias(text: &str) -> Result<AliasKey, String> {
+    AliasKey::parse(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn target(text: &str) -> Result<Target, String> {
+    Target::parse(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_moments() {
+        assert_eq!(quota("1GiB"), Ok(Quota(Some(1 << 30))));
+        assert_eq!(quota("unlimited"), Ok(Quota(None)));
+        for wrong in ["", "0", "-1", "1 parsec"] {
+            assert!(quota(wrong).is_err(), "{wrong}");
+        }
+        let midnight = "2027-01-31T00:00:00Z".parse().map(When).map_err(|_| String::new());
+        assert_eq!(when("2027-01-31"), midnight);
+        assert_eq!(when("2027-01-31T00:00:00Z"), midnight);
+        assert!(when("tomorrow").is_err());
+    }
+}

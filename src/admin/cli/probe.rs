@@ -1,0 +1,175 @@
+//! A real message, sent over SMTP and followed to the file that it becomes.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use lettre::SmtpTransport;
+use lettre::Transport;
+use lettre::address::Envelope;
+use lettre::transport::smtp::extension::ClientId;
+use serde::{Deserialize, Serialize};
+
+use super::connection::Connection;
+use super::failure::Failure;
+use crate::admin::problem::Kind;
+use crate::mail::QueueId;
+use crate::mail::trace::date;
+use crate::telemetry::Delivery;
+
+/// How often the server is asked what became of the message.
+const INTERVAL: Duration = Duration::from_millis(10);
+
+/// What became of a test message.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Probe {
+    /// Its id; none if it was refused.
+    pub id: Option<QueueId>,
+    /// The reply that decided: to the end of data, or the refusal.
+    pub reply: String,
+    /// What happened, in order.
+    pub hops: Vec<Hop>,
+    /// The files that it became.
+    pub files: Vec<PathBuf>,
+    /// Whether every copy is where it belongs.
+    pub delivered: bool,
+}
+
+/// One thing that happened to a message.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Hop {
+    /// What.
+    pub what: String,
+    /// When.
+    pub at: Timestamp,
+    /// Milliseconds since the start.
+    pub ms: f64,
+}
+
+impl Probe {
+    /// The code of the reply; 0 if there was none.
+    pub fn code(&self) -> u16 {
+        self.reply.get(..3).and_then(|code| code.parse().ok()).unwrap_or(0)
+    }
+}
+
+/// The part of `run.json` that matters here.
+#[derive(Deserialize)]
+struct Running {
+    smtp: Vec<String>,
+}
+
+/// Where the running server listens for SMTP.
+pub fn smtp_listener(spool: &Path) -> Result<SocketAddr, Failure> {
+    let path = spool.join("run.json");
+    let missing = || Failure::failed(format!("{} does not name an SMTP listener; is the server up, and smtp.listen set?", path.display()));
+    let text = std::fs::read(&path).map_err(|_| missing())?;
+    let running: Running = serde_json::from_slice(&text).map_err(|_| missing())?;
+    let listener = running.smtp.iter().find_map(|address| address.parse::<SocketAddr>().ok()).ok_or_else(missing)?;
+    Ok(reachable(listener))
+}
+
+/// An address to connect to for one that a listener is bound to: 0.0.0.0 and :: are none.
+fn reachable(listener: SocketAddr) -> SocketAddr {
+    let ip = match listener.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listener.port())
+}
+
+/// Sends a message to `address`, and follows it until it is in its mailboxes or the time is over.
+pub async fn send(connection: &Connection, smtp: SocketAddr, address: &str, timeout: Duration) -> Result<Probe, Failure> {
+    let (started, deadline) = (Timestamp::now(), Instant::now() + timeout);
+    let told = |error| Failure::usage(format!("`{address}` cannot be sent to: {error}"));
+    let envelope = Envelope::new(None, vec![address.parse().map_err(told)?]).map_err(|error| Failure::usage(error.to_string()))?;
+    let message = message(address, started);
+    let sent = tokio::task::spawn_blocking(move || transmit(smtp, &envelope, &message, timeout)).await;
+    let reply = sent.map_err(|error| Failure::failed(error.to_string()))??;
+    let replied = Timestamp::now();
+
+    let mut probe = Probe { id: queue_id(&reply), reply, hops: Vec::new(), files: Vec::new(), delivered: false };
+    let mut hops = vec![(started, format!("sent to {smtp}"))];
+    if let Some(delivery) = follow(connection, probe.id, deadline).await? {
+        hops.extend(told_by_server(&delivery));
+        probe.delivered = landed(&delivery);
+        probe.files = delivery.landings.into_iter().flat_map(|landing| landing.files).collect();
+    }
+    hops.push((replied, "reply received".to_owned()));
+    hops.sort_by_key(|(at, _)| *at);
+    let since = |at: Timestamp| at.duration_since(started).as_secs_f64() * 1000.0;
+    probe.hops = hops.into_iter().map(|(at, what)| Hop { what, at, ms: since(at) }).collect();
+    Ok(probe)
+}
+
+fn message(address: &str, at: Timestamp) -> Vec<u8> {
+    let number = at.as_nanosecond();
+    format!(
+        "From: Restante <postmaster@localhost>\r\nTo: {address}\r\nSubject: Restante test {number}\r\nDate: {}\r\n\
+         Message-ID: <{number}@test.restante.invalid>\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n\
+         Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\
+         This message was sent by `restante test` to see where mail to {address} goes.\r\n",
+        date(at)
+    )
+    .into_bytes()
+}
+
+/// The server's last word, positive or negative, as one line.
+fn transmit(smtp: SocketAddr, envelope: &Envelope, message: &[u8], timeout: Duration) -> Result<String, Failure> {
+    let transport = SmtpTransport::builder_dangerous(smtp.ip().to_string())
+        .port(smtp.port())
+        .hello_name(ClientId::Domain("localhost".into()))
+        .timeout(Some(timeout))
+        .build();
+    match transport.send_raw(envelope, message) {
+        Ok(response) => Ok(format!("{} {}", response.code(), response.message().collect::<Vec<_>>().join(" "))),
+        Err(error) => {
+            let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            match error.status() {
+                Some(code) => Ok(format!("{code} {}", why.replace(['\r', '\n'], " "))),
+                None => Err(Failure::failed(format!("{smtp} could not be spoken to: {error}; is the server up?"))),
+            }
+        }
+    }
+}
+
+fn queue_id(reply: &str) -> Option<QueueId> {
+    reply.split_once("queued as ").and_then(|(_, id)| QueueId::parse(id.trim()).ok())
+}
+
+/// Asks the server about a message until every copy is in place, or the time is over.
+async fn follow(connection: &Connection, id: Option<QueueId>, deadline: Instant) -> Result<Option<Delivery>, Failure> {
+    let Some(id) = id else { return Ok(None) };
+    let mut last = None;
+    loop {
+        match connection.get::<Delivery>(&format!("/deliveries/{id}")).await {
+            Ok(delivery) if landed(&delivery) => return Ok(Some(delivery)),
+            Ok(delivery) => last = Some(delivery),
+            Err(failure) if failure.problem.as_ref().is_some_and(|problem| problem.kind == Kind::NoSuchDelivery) => {}
+            Err(failure) => return Err(failure),
+        }
+        if Instant::now() >= deadline {
+            return Ok(last);
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// Whether every recipient was accepted, and each of its mailboxes has its file (a `discard` has neither).
+fn landed(delivery: &Delivery) -> bool {
+    delivery.landings.iter().all(|landing| landing.accepted && landing.files.len() >= landing.mailboxes.len())
+}
+
+fn told_by_server(delivery: &Delivery) -> Vec<(Timestamp, String)> {
+    let mut names: Vec<&str> = delivery.landings.iter().flat_map(|landing| &landing.mailboxes).map(|name| name.as_str()).collect();
+    names.dedup();
+    let routed = if names.is_empty() { "routed to nowhere".to_owned() } else { format!("routed to {}", names.join(", ")) };
+    vec![
+        (delivery.begun, format!("recipient asked for by {}", delivery.client)),
+        (delivery.routed, routed),
+        (delivery.received, format!("{} octets received", delivery.size)),
+        (delivery.stored, "safe on disk".to_owned()),
+    ]
+}

@@ -1,0 +1,81 @@
+//! `trace`, `test`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::connection::{Connection, with_query};
+use super::failure::Failure;
+use super::output::{BAD, GOOD, Output, STRONG, print, printable, styled};
+use super::probe::{self, Probe};
+use crate::admin::operations::trace;
+use crate::admin::problem::Exit;
+
+pub(super) async fn trace(connection: &Connection, output: Output, address: &str, sender: Option<String>) -> Result<(), Failure> {
+    let mut query = vec![("address", address.to_owned())];
+    query.extend(sender.map(|sender| ("from", sender)));
+    let shown: trace::Shown = connection.get(&with_query("/trace", &query)).await?;
+    match output {
+        Output::Json => output.json(&shown)?,
+        Output::Text => print_trail(&shown)?,
+    }
+    verdict(&shown.reply, shown.code)
+}
+
+/// Prints a trail, its reply, and the places where copies would go.
+pub fn print_trail(shown: &trace::Shown) -> Result<(), Failure> {
+    for step in &shown.steps {
+        print(&format!("{} {}", printable(&step.question), printable(&step.answer)))?;
+    }
+    print(&reply(&shown.reply, shown.code))?;
+    for mailbox in &shown.mailboxes {
+        print(&format!("mailbox {}: {}", styled(STRONG, &mailbox.name), mailbox.path.display()))?;
+    }
+    shown.relays.iter().try_for_each(|relay| print(&format!("sent on to {}", printable(relay))))
+}
+
+/// A reply in the colour of its class.
+pub fn reply(text: &str, code: u16) -> String {
+    styled(if code < 400 { GOOD } else { BAD }, printable(text))
+}
+
+/// What a reply means for the exit code: it has been printed, so the failure's own line is short.
+fn verdict(reply: &str, code: u16) -> Result<(), Failure> {
+    if code < 400 {
+        return Ok(());
+    }
+    let exit = if reply.starts_with("550 5.1.1") { Exit::NoSuchThing } else { Exit::Failed };
+    let line = if code < 500 { "refused for now; the sender would try again" } else { "refused" };
+    Err(Failure { exit, line: line.into(), problem: None })
+}
+
+pub(super) async fn test(connection: &Connection, output: Output, spool: &Path, address: &str, timeout: Duration) -> Result<(), Failure> {
+    if !connection.is_server() {
+        return Err(Failure::failed("no server runs, so there is nobody to send to; start it with `restante serve`"));
+    }
+    let smtp = probe::smtp_listener(spool)?;
+    let probe = probe::send(connection, smtp, address, timeout).await?;
+    match output {
+        Output::Json => output.json(&probe)?,
+        Output::Text => print_probe(&probe)?,
+    }
+    match (probe.delivered, probe.code()) {
+        (true, _) => Ok(()),
+        (false, code) if code >= 400 => verdict(&probe.reply, code),
+        (false, _) => Err(Failure::failed(format!(
+            "accepted, but not in a mailbox after {}; it is safe in the spool: look at the server's log",
+            humantime::format_duration(timeout)
+        ))),
+    }
+}
+
+/// Prints each hop with its time, the reply, and the files.
+pub fn print_probe(probe: &Probe) -> Result<(), Failure> {
+    for hop in &probe.hops {
+        print(&format!("{:>9.3} ms  {}", hop.ms, printable(&hop.what)))?;
+    }
+    print(&reply(&probe.reply, probe.code()))?;
+    for file in &probe.files {
+        print(&format!("file {}", file.display()))?;
+    }
+    if probe.delivered && probe.files.is_empty() { print("thrown away, as the alias says (discard)") } else { Ok(()) }
+}

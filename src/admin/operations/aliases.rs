@@ -1,0 +1,160 @@
+//! Aliases.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Page, Paging, Removal, Run, page};
+use crate::admin::context::Context;
+use crate::admin::permission::Caller;
+use crate::admin::problem::{Kind, Problem};
+use crate::directory::{Alias, AliasKey, Change, Refusal, Snapshot, Standing, Switch, Target, View};
+use crate::mail::Domain;
+
+/// An alias as administrators see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// `local@domain`, or `@domain`.
+    pub address: AliasKey,
+    /// Where it leads.
+    pub targets: Vec<Target>,
+    /// Whether it belongs to an account.
+    pub hidden: bool,
+    /// Whether an admin left it in use (an expiry may still have ended it).
+    pub enabled: bool,
+    /// What an admin wrote beside it.
+    pub note: String,
+    /// From when on it counts as switched off.
+    pub expires: Option<Timestamp>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When mail last came through it.
+    pub last_used: Option<Timestamp>,
+    /// How often mail came through it.
+    pub uses: u64,
+}
+
+/// Targets for an alias, new or old.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct New {
+    /// `local@domain`, or `@domain`.
+    pub address: AliasKey,
+    /// Where it leads, too.
+    pub targets: Vec<Target>,
+    /// What to write beside it.
+    pub note: Option<String>,
+    /// From when on it counts as switched off.
+    pub expires: Option<Timestamp>,
+}
+
+/// Which aliases are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// Hidden ones too.
+    #[serde(default)]
+    pub hidden: bool,
+    /// Only those of this domain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Domain>,
+    /// Only those that lead to this target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
+}
+
+impl From<Alias> for Shown {
+    fn from(alias: Alias) -> Self {
+        Self {
+            address: alias.key,
+            targets: alias.targets,
+            hidden: matches!(alias.standing, Standing::Hidden(_)),
+            enabled: alias.switch == Switch::Enabled,
+            note: alias.note,
+            expires: alias.expires,
+            created: alias.created,
+            last_used: alias.last_used,
+            uses: alias.uses,
+        }
+    }
+}
+
+/// The aliases that the caller may see and the filter lets through.
+pub fn list(context: &Context, caller: &Caller, paging: &Paging, filter: &Filter) -> Result<Page<Shown>, Problem> {
+    let snapshot = context.directory.snapshot();
+    let wanted = |alias: Alias| -> Result<Option<Shown>, Problem> {
+        let fits = (filter.hidden || alias.standing == Standing::Plain)
+            && filter.domain.as_ref().is_none_or(|domain| domain == alias.key.domain())
+            && caller.sees(&snapshot, alias.key.domain())?;
+        Ok(fits.then(|| alias.into()))
+    };
+    match &filter.target {
+        None => page(paging, |after, limit| snapshot.aliases(after, limit), wanted),
+        // The reverse index knows them all at once: no walk through the whole table, and no further page.
+        Some(target) => {
+            let keys = snapshot.aliases_to(target)?;
+            let aliases = keys.iter().filter_map(|key| snapshot.alias(key).transpose());
+            let items = aliases.filter_map(|alias| alias.map_err(Problem::from).and_then(wanted).transpose()).collect::<Result<_, _>>()?;
+            Ok(Page { items, next: None })
+        }
+    }
+}
+
+/// One alias, hidden or not.
+pub fn show(context: &Context, caller: &Caller, key: &AliasKey) -> Result<Shown, Problem> {
+    let snapshot = context.directory.snapshot();
+    let refused = || Refusal::NoSuchAlias(key.clone());
+    let alias = snapshot.alias(key)?.ok_or_else(refused)?;
+    if caller.sees(&snapshot, key.domain())? { Ok(alias.into()) } else { Err(refused().into()) }
+}
+
+/// Adds targets to an alias, making it where there is none.
+pub fn add(context: &Context, caller: &Caller, new: New) -> Result<Shown, Problem> {
+    let snapshot = context.directory.snapshot();
+    caller.needs(&snapshot, new.address.domain())?;
+    known_targets(&snapshot, caller, &new.targets)?;
+    let New { address: key, targets, note, expires } = new;
+    context.change(caller, &Change::AddAlias { key: key.clone(), targets, note, expires })?;
+    show(context, caller, &key)
+}
+
+/// Removes the whole alias.
+pub fn remove(context: &Context, caller: &Caller, key: &AliasKey, run: Run) -> Result<Removal, Problem> {
+    show(context, caller, key)?;
+    context.remove(caller, &Change::RemoveAlias { key: key.clone(), targets: Vec::new() }, run)
+}
+
+/// Removes these entries of an alias; the last one takes the alias with it.
+pub fn remove_entries(context: &Context, caller: &Caller, key: &AliasKey, targets: Vec<Target>, run: Run) -> Result<Removal, Problem> {
+    if targets.is_empty() {
+        return Err(Problem::new(Kind::BadValue, "targets: name at least one; to remove the whole alias, delete it".into()));
+    }
+    show(context, caller, key)?;
+    context.remove(caller, &Change::RemoveAlias { key: key.clone(), targets }, run)
+}
+
+/// Switches an alias on or off.
+pub fn switch(context: &Context, caller: &Caller, key: &AliasKey, switch: Switch) -> Result<Shown, Problem> {
+    show(context, caller, key)?;
+    context.change(caller, &Change::SwitchAlias { key: key.clone(), switch })?;
+    show(context, caller, key)
+}
+
+/// Refuses accounts that do not exist for the caller. (What does not exist at all, the directory refuses.)
+pub(super) fn known_targets<'a>(
+    snapshot: &Snapshot<'_>,
+    caller: &Caller,
+    targets: impl IntoIterator<Item = &'a Target>,
+) -> Result<(), Problem> {
+    for target in targets {
+        let Target::Account(name) = target else { continue };
+        let home = match snapshot.pop(name)? {
+            Some(pop) => Some(pop.domain),
+            None => snapshot.list(name)?.map(|list| list.domain),
+        };
+        if let Some(domain) = home
+            && !caller.sees(snapshot, &domain)?
+        {
+            return Err(Refusal::NoSuchTarget { target: target.clone() }.into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! List accounts.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::aliases::known_targets;
+use super::{Page, Paging, Removal, Run, page};
+use crate::admin::context::Context;
+use crate::admin::permission::Caller;
+use crate::admin::problem::Problem;
+use crate::directory::{Change, Kind, List, Posting, Refusal, Snapshot, Target, View};
+use crate::mail::{Address, Domain, Name};
+
+/// A list account as administrators see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// The name.
+    pub name: Name,
+    /// Its home domain.
+    pub domain: Domain,
+    /// Its hidden alias.
+    pub address: Address,
+    /// Who is responsible.
+    pub owner: Target,
+    /// Who may post.
+    pub posting: Posting,
+    /// Where posts go.
+    pub members: Vec<Target>,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// A new list account.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct New {
+    /// The name.
+    pub name: Name,
+    /// Its home domain.
+    pub domain: Domain,
+    /// Who is responsible.
+    pub owner: Target,
+    /// Who may post.
+    pub posting: Posting,
+    /// Where posts go.
+    #[serde(default)]
+    pub members: Vec<Target>,
+}
+
+/// A change of a list account: what is given is changed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    /// Who is responsible from now on.
+    pub owner: Option<Target>,
+    /// Who may post from now on.
+    pub posting: Option<Posting>,
+    /// Who joins.
+    #[serde(default)]
+    pub join: Vec<Target>,
+    /// Who leaves.
+    #[serde(default)]
+    pub leave: Vec<Target>,
+}
+
+impl From<List> for Shown {
+    fn from(list: List) -> Self {
+        Self {
+            address: Address::new(list.name.as_str(), list.domain.clone()),
+            name: list.name,
+            domain: list.domain,
+            owner: list.owner,
+            posting: list.posting,
+            members: list.members,
+            created: list.created,
+        }
+    }
+}
+
+/// The list accounts that the caller may see.
+pub fn list(context: &Context, caller: &Caller, paging: &Paging) -> Result<Page<Shown>, Problem> {
+    let snapshot = context.directory.snapshot();
+    page(paging, |after, limit| snapshot.lists(after, limit), |list| Ok(caller.sees(&snapshot, &list.domain)?.then(|| list.into())))
+}
+
+/// One list account.
+pub fn show(context: &Context, caller: &Caller, name: &Name) -> Result<Shown, Problem> {
+    visible(&context.directory.snapshot(), caller, name).map(Shown::from)
+}
+
+/// Adds a list account with its hidden alias.
+pub fn add(context: &Context, caller: &Caller, new: New) -> Result<Shown, Problem> {
+    let snapshot = context.directory.snapshot();
+    caller.needs(&snapshot, &new.domain)?;
+    known_targets(&snapshot, caller, new.members.iter().chain([&new.owner]))?;
+    let New { name, domain, owner, posting, members } = new;
+    context.change(caller, &Change::AddList { name: name.clone(), domain, owner, posting, members })?;
+    show(context, caller, &name)
+}
+
+/// Changes a list account.
+pub fn edit(context: &Context, caller: &Caller, name: &Name, edit: Edit) -> Result<Shown, Problem> {
+    let snapshot = context.directory.snapshot();
+    visible(&snapshot, caller, name)?;
+    known_targets(&snapshot, caller, edit.join.iter().chain(&edit.owner))?;
+    let Edit { owner, posting, join, leave } = edit;
+    context.change(caller, &Change::EditList { name: name.clone(), owner, posting, join, leave })?;
+    show(context, caller, name)
+}
+
+/// Deletes a list account, its hidden alias, and every entry that leads to it.
+pub fn delete(context: &Context, caller: &Caller, name: &Name, run: Run) -> Result<Removal, Problem> {
+    visible(&context.directory.snapshot(), caller, name)?;
+    context.remove(caller, &Change::DeleteList { name: name.clone() }, run)
+}
+
+fn visible(snapshot: &Snapshot<'_>, caller: &Caller, name: &Name) -> Result<List, Problem> {
+    let refused = || Refusal::NoSuchAccount { kind: Kind::List, name: name.clone() };
+    let list = snapshot.list(name)?.ok_or_else(refused)?;
+    if caller.sees(snapshot, &list.domain)? { Ok(list) } else { Err(refused().into()) }
+}

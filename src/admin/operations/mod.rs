@@ -1,0 +1,142 @@
+//! What an administrator can ask for: typed functions, each with its permission.
+//!
+//! Every function blocks (on the disk, and on Argon2 where a password is set): call them off the async threads.
+
+pub mod aliases;
+pub mod domains;
+pub mod exchange;
+pub mod lists;
+pub mod masters;
+pub mod names;
+pub mod password;
+pub mod pops;
+pub mod trace;
+pub mod trash;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::context::Context;
+use super::permission::Caller;
+use super::problem::{Kind, Problem};
+use crate::directory::{self, Applied, Change, Effect, Revision, Subject, Unreadable};
+
+/// Records of one page at most.
+pub const PAGE: usize = 1000;
+
+/// Which part of a listing is wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paging {
+    /// The `next` of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Records wanted: 1 to [`PAGE`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// A part of a listing. It may hold fewer records than asked for although more follow: `next` alone tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The records.
+    pub items: Vec<T>,
+    /// What to give as `after` for the next page; none at the end.
+    pub next: Option<String>,
+}
+
+/// Whether a change is carried out, or only shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Run {
+    /// Carried out.
+    #[default]
+    Real,
+    /// Shown.
+    Dry,
+}
+
+/// What a removal took, or would take, with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// Whether it was carried out.
+    pub run: Run,
+    /// In the order it happens.
+    pub effects: Vec<Effect>,
+}
+
+/// Condition on which an edit is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Match {
+    /// No condition.
+    Any,
+    /// The record is still at the revision that the caller saw.
+    Revision(Revision),
+}
+
+impl Context {
+    /// Carries out a change: in the directory, then in the Maildirs.
+    pub(super) fn change(&self, caller: &Caller, change: &Change) -> Result<Applied, Problem> {
+        let applied = self.directory.apply(caller.actor(), change, Timestamp::now())?;
+        self.follow(applied)
+    }
+
+    /// Carries out a change of `subject` under a condition.
+    pub(super) fn change_if(&self, caller: &Caller, change: &Change, subject: &Subject, condition: Match) -> Result<Applied, Problem> {
+        match condition {
+            Match::Any => self.change(caller, change),
+            Match::Revision(seen) => {
+                let applied = self.directory.apply_if(caller.actor(), change, Timestamp::now(), subject, seen)?;
+                self.follow(applied)
+            }
+        }
+    }
+
+    fn follow(&self, applied: Applied) -> Result<Applied, Problem> {
+        let told = |error| {
+            let detail =
+                format!("the directory has the change, but a Maildir could not follow ({error}); mend the cause, then restart the server");
+            Problem::new(Kind::Maildir, detail)
+        };
+        self.maildirs.follow(&applied.effects).map_err(told)?;
+        Ok(applied)
+    }
+
+    /// Carries out a removal, or shows what it would take with it.
+    pub(super) fn remove(&self, caller: &Caller, change: &Change, run: Run) -> Result<Removal, Problem> {
+        let effects = match run {
+            Run::Real => self.change(caller, change)?.effects,
+            Run::Dry => self.directory.preview(change, Timestamp::now())?,
+        };
+        Ok(Removal { run, effects })
+    }
+}
+
+/// A page of what the caller may see, each record in its outward form.
+fn page<R, T>(
+    paging: &Paging,
+    fetch: impl Fn(Option<&str>, usize) -> Result<directory::Page<R>, Unreadable>,
+    mut show: impl FnMut(R) -> Result<Option<T>, Problem>,
+) -> Result<Page<T>, Problem> {
+    let limit = paging.limit.unwrap_or(PAGE);
+    if limit == 0 || limit > PAGE {
+        return Err(Problem::new(Kind::BadValue, format!("limit: give a number from 1 to {PAGE}")));
+    }
+    let mut after = paging.after.clone();
+    loop {
+        let found = fetch(after.as_deref(), limit)?;
+        let mut items = Vec::with_capacity(found.records.len());
+        for record in found.records {
+            items.extend(show(record)?);
+        }
+        // A page of records that the caller may not see is no answer; the next one may be.
+        if !items.is_empty() || found.next.is_none() {
+            return Ok(Page { items, next: found.next });
+        }
+        after = found.next;
+    }
+}
+
+/// Tells `null` from a missing key: `Some(None)` is an explicit `null`.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}

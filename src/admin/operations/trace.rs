@@ -1,0 +1,113 @@
+//! The routing trail of an address: what RCPT would say to it now, and why.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::admin::context::Context;
+use crate::admin::permission::Caller;
+use crate::admin::problem::{Kind, Problem};
+use crate::mail::{ForwardPath, Mailbox, Name, QueueId};
+use crate::maildir::{NoRoom, Over};
+use crate::protocol::smtp::Reply;
+use crate::router::{self, Decision, Destination};
+use crate::telemetry::Delivery;
+
+/// A trail, down to the Maildirs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// The recipient as given.
+    pub recipient: String,
+    /// The reply that SMTP and LMTP give.
+    pub reply: String,
+    /// Its code.
+    pub code: u16,
+    /// The questions asked, and the answers found.
+    pub steps: Vec<Step>,
+    /// Where copies would go.
+    pub mailboxes: Vec<Maildrop>,
+    /// Where copies would be sent on.
+    pub relays: Vec<String>,
+}
+
+/// One question and its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// The question.
+    pub question: String,
+    /// The answer.
+    pub answer: String,
+}
+
+/// A mailbox and its place on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maildrop {
+    /// The account.
+    pub name: Name,
+    /// Its Maildir.
+    pub path: PathBuf,
+}
+
+/// Routes an address as RCPT does, after a MAIL from `sender` (where given, it has to be one that MAIL takes).
+pub fn show(context: &Context, caller: &Caller, address: &str, sender: Option<&str>) -> Result<Shown, Problem> {
+    if let Some(sender) = sender.filter(|sender| !matches!(*sender, "" | "<>")) {
+        Mailbox::parse(sender)
+            .map_err(|error| Problem::new(Kind::BadValue, format!("the sender `{sender}` is not an address: {error}")))?;
+    }
+    let recipient = parse(address)?;
+    let snapshot = context.directory.snapshot();
+    match &recipient {
+        ForwardPath::Mailbox(mailbox) => match mailbox.domain() {
+            Some(domain) if caller.needs_admin().is_err() => caller.needs(&snapshot, domain)?,
+            Some(_) => {}
+            None => caller.needs_admin()?,
+        },
+        ForwardPath::Postmaster => caller.needs_admin()?,
+    }
+    let rules = context.rules.load();
+    let route = router::route(&snapshot, &recipient, &rules.routing, Timestamp::now());
+    let route = router::admit(route, |destination| has_room(context, destination, rules.over));
+    let reply = route.decision.reply();
+    let (mailboxes, relays) = match route.decision {
+        Decision::Deliver { mailboxes, relays } => (mailboxes, relays),
+        Decision::Refuse(_) => (Vec::new(), Vec::new()),
+    };
+    let maildrop = |destination: Destination| Maildrop { path: context.maildirs.path(&destination.name), name: destination.name };
+    Ok(Shown {
+        recipient: address.to_owned(),
+        code: reply.code(),
+        reply: reply.to_string(),
+        steps: route.trail.steps().iter().map(|step| Step { question: step.question(), answer: step.answer() }).collect(),
+        mailboxes: mailboxes.into_iter().map(maildrop).collect(),
+        relays: relays.iter().map(ToString::to_string).collect(),
+    })
+}
+
+/// What became of a message that was accepted lately. For admins.
+pub fn delivery(context: &Context, caller: &Caller, id: QueueId) -> Result<Arc<Delivery>, Problem> {
+    caller.needs_admin()?;
+    let found = context.recent.as_ref().and_then(|recent| recent.find(id));
+    found.ok_or_else(|| {
+        Problem::new(Kind::NoSuchDelivery, format!("nothing is known of the message {id}; only recent ones are kept in mind"))
+    })
+}
+
+fn parse(address: &str) -> Result<ForwardPath, Problem> {
+    if address.eq_ignore_ascii_case("postmaster") {
+        return Ok(ForwardPath::Postmaster);
+    }
+    let refused = |error| Problem::new(Kind::BadValue, format!("`{address}` is not an address: {error}"));
+    Mailbox::parse(address).map(ForwardPath::Mailbox).map_err(refused)
+}
+
+/// What RCPT without a SIZE would find.
+fn has_room(context: &Context, destination: &Destination, over: Over) -> Result<(), Reply> {
+    match (context.maildirs.reserve(destination, 0), over) {
+        (Ok(_), _) => Ok(()),
+        (Err(NoRoom::Unreadable(_)), _) => Err(Reply::StorageFailed),
+        (Err(NoRoom::Full), Over::Defer) => Err(Reply::MailboxFull),
+        (Err(NoRoom::Full), Over::Reject) => Err(Reply::MailboxFullForGood),
+    }
+}

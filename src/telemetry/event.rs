@@ -1,0 +1,268 @@
+//! The events, and the one place that renders them.
+//!
+//! Text that came from a peer is recorded as a string value: the text form quotes and escapes it, JSON does by nature.
+//! So a quoted local part or a `HELO` argument can neither end a line nor look like another field.
+
+#![expect(missing_docs, reason = "the fields of a variant are explained by the variant")]
+
+use std::time::Duration;
+
+use tracing::{debug, error, info, warn};
+
+use crate::mail::trace::{Client, With};
+use crate::mail::{ForwardPath, QueueId, ReversePath};
+
+/// What became of one recipient of a message whose data was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// In every mailbox.
+    Delivered,
+    /// Safe in the spool, and in some mailbox not yet.
+    Waiting,
+    /// An alias said `discard`.
+    Discarded,
+    /// Not taken; the reply says why.
+    Refused,
+}
+
+/// The outcome of one message for one recipient: the line that answers "where is my mail".
+#[derive(Debug, Clone, Copy)]
+pub struct Outcome<'a> {
+    /// The message.
+    pub id: QueueId,
+    /// Who handed it over.
+    pub client: &'a Client,
+    /// Over which protocol.
+    pub with: With,
+    /// The envelope's sender.
+    pub sender: &'a ReversePath,
+    /// The recipient as the client gave it.
+    pub recipient: &'a ForwardPath,
+    /// The names of the mailboxes it led to.
+    pub mailboxes: &'a str,
+    /// Octets of the text.
+    pub size: u64,
+    /// From the first recipient to the disk.
+    pub delay: Duration,
+    /// What became of it.
+    pub fate: Fate,
+    /// The reply, without its CRLF.
+    pub status: &'a str,
+    /// The cause of a refusal that the client is not told.
+    pub cause: &'a str,
+}
+
+/// Everything that the server says.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// The process begins.
+    Starting { version: &'a str, hostname: &'a str },
+    /// A listener accepts.
+    Listening { service: &'a str, address: &'a str },
+    /// Every listener accepts.
+    Ready { spool: &'a str },
+    /// The first master was made; its password went to standard output alone.
+    FirstMaster { name: &'a str },
+    /// More connections are allowed than the process may have files.
+    FewFiles { allowed: u64, connections: usize },
+    /// A self-signed certificate was made.
+    CertificateMade { path: &'a str },
+
+    /// A connection was refused by a limit.
+    ConnectionRefused { service: &'a str, client: &'a str, status: &'a str },
+    /// `accept` failed; the listener goes on after a pause.
+    AcceptFailed { service: &'a str, cause: &'a str },
+    /// A proxy said nothing that makes sense.
+    ProxyRefused { client: &'a str, cause: &'a str },
+    /// A TLS handshake failed.
+    TlsFailed { client: &'a str, cause: &'a str },
+    /// A connection ended by an error of the network.
+    ConnectionLost { client: &'a str, cause: &'a str },
+
+    /// A recipient was refused at `RCPT`.
+    RecipientRefused { client: &'a Client, with: With, sender: &'a ReversePath, recipient: &'a ForwardPath, status: &'a str },
+    /// More recipients of the same session were refused than are logged one by one.
+    RefusalsOmitted { client: &'a str, count: u64 },
+    /// Routing met a bound, or the directory could not be read: the operator's fault, and the mail waits with the client.
+    RoutingFailed { recipient: &'a ForwardPath, status: &'a str, trail: &'a str },
+    /// A mailbox could not be looked at.
+    MailboxUnreadable { mailbox: &'a str, cause: &'a str },
+    /// Messages in memory have met their bound.
+    MemoryFull { client: &'a str, bound: u64 },
+    /// What became of a message.
+    Message(Outcome<'a>),
+
+    /// Copies in the spool that wait for a mailbox that failed.
+    CopiesWaiting { count: usize },
+    /// A periodic task failed; it will be tried again.
+    TaskFailed { task: &'a str, cause: &'a str },
+    /// A deleted account's mail was removed for good.
+    Purged { name: &'a str },
+
+    /// Configuration and certificates were read again. `restart` names the keys that only a restart changes.
+    Reloaded { restart: &'a str },
+    /// They could not be: the old ones stay in force.
+    ReloadRefused { cause: &'a str },
+    /// The server was told to stop.
+    Stopping { connections: usize },
+    /// It has stopped; `cut` connections did not end in time.
+    Stopped { cut: usize },
+}
+
+impl Event<'_> {
+    /// Writes the event to the log.
+    pub fn say(&self) {
+        match self {
+            Self::Message(outcome) => outcome.say(),
+            Self::Starting { .. } | Self::Listening { .. } | Self::Ready { .. } | Self::FirstMaster { .. } => self.say_start(),
+            Self::FewFiles { .. } | Self::CertificateMade { .. } => self.say_start(),
+            Self::ConnectionRefused { .. } | Self::AcceptFailed { .. } | Self::ProxyRefused { .. } => self.say_connection(),
+            Self::TlsFailed { .. } | Self::ConnectionLost { .. } => self.say_connection(),
+            Self::RecipientRefused { .. } | Self::RefusalsOmitted { .. } | Self::RoutingFailed { .. } => self.say_refusal(),
+            Self::MailboxUnreadable { .. } | Self::MemoryFull { .. } => self.say_refusal(),
+            _ => self.say_house(),
+        }
+    }
+
+    fn say_start(&self) {
+        match *self {
+            Self::Starting { version, hostname } => info!(version, hostname, "starting"),
+            Self::Listening { service, address } => info!(service, address, "listening"),
+            Self::Ready { spool } => info!(spool, "ready"),
+            Self::FirstMaster { name } => info!(name, "first master made; its password was printed to standard output"),
+            Self::FewFiles { allowed, connections } => {
+                warn!(allowed, connections, "fewer open files are allowed than connections; raise LimitNOFILE, or lower max_connections")
+            }
+            Self::CertificateMade { path } => info!(path, "self-signed certificate made; set tls.certificate and tls.key to use another"),
+            _ => {}
+        }
+    }
+
+    fn say_connection(&self) {
+        match *self {
+            Self::ConnectionRefused { service, client, status } => warn!(service, client, status, "connection refused"),
+            Self::AcceptFailed { service, cause } => error!(service, cause, "cannot accept connections for the moment; trying again"),
+            Self::ProxyRefused { client, cause } => warn!(client, cause, "no valid PROXY header; connection closed"),
+            Self::TlsFailed { client, cause } => info!(client, cause, "TLS handshake failed"),
+            Self::ConnectionLost { client, cause } => debug!(client, cause, "connection lost"),
+            _ => {}
+        }
+    }
+
+    fn say_refusal(&self) {
+        match *self {
+            Self::RecipientRefused { client, with, sender, recipient, status } => info!(
+                client = name_of(client).as_str(),
+                helo = client.helo.as_str(),
+                from = sender.to_string(),
+                to = recipient.to_string(),
+                status,
+                tls = with.encrypted,
+                "recipient refused"
+            ),
+            Self::RefusalsOmitted { client, count } => info!(client, count, "more recipients refused in the same session"),
+            Self::RoutingFailed { recipient, status, trail } => {
+                error!(to = recipient.to_string(), status, trail, "routing failed; the client keeps the mail and tries again")
+            }
+            Self::MailboxUnreadable { mailbox, cause } => error!(mailbox, cause, "mailbox cannot be read"),
+            Self::MemoryFull { client, bound } => warn!(client, bound, "messages in memory have met their bound; refused for now"),
+            _ => {}
+        }
+    }
+
+    fn say_house(&self) {
+        match *self {
+            Self::CopiesWaiting { count } => warn!(count, "copies wait in the spool for a mailbox that cannot be written"),
+            Self::TaskFailed { task, cause } => error!(task, cause, "task failed; it will be tried again"),
+            Self::Purged { name } => info!(name, "deleted account purged from the trash"),
+            Self::Reloaded { restart: "" } => info!("configuration and certificates read again"),
+            Self::Reloaded { restart } => warn!(restart, "configuration and certificates read again; these keys need a restart"),
+            Self::ReloadRefused { cause } => error!(cause, "reload refused; the old configuration stays in force"),
+            Self::Stopping { connections } => info!(connections, "stopping"),
+            Self::Stopped { cut } => info!(cut, "stopped"),
+            _ => {}
+        }
+    }
+}
+
+impl Outcome<'_> {
+    fn say(&self) {
+        let what = match self.fate {
+            Fate::Delivered => "delivered",
+            Fate::Waiting => "accepted; a copy waits for its mailbox",
+            Fate::Discarded => "discarded",
+            Fate::Refused => "refused",
+        };
+        info!(
+            id = self.id.to_string(),
+            client = name_of(self.client).as_str(),
+            helo = self.client.helo.as_str(),
+            from = self.sender.to_string(),
+            to = self.recipient.to_string(),
+            mailbox = self.mailboxes,
+            size = self.size,
+            delay_ms = u64::try_from(self.delay.as_millis()).unwrap_or(u64::MAX),
+            status = self.status,
+            tls = self.with.encrypted,
+            cause = (!self.cause.is_empty()).then_some(self.cause),
+            "{what}"
+        );
+    }
+}
+
+/// A client as log lines name it.
+pub fn name_of(client: &Client) -> String {
+    client.address.map_or_else(|| "local socket".to_owned(), |address| address.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use super::*;
+    use crate::mail::Mailbox;
+    use crate::mail::envelope::Charset;
+    use crate::mail::trace::Spoken;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn peers_cannot_forge_lines_or_fields() {
+        let recipient = ForwardPath::Mailbox(Mailbox::parse("\"x status=250 y\"@example.org").unwrap());
+        let client = Client { helo: "evil\nid=0 delivered\u{1b}[31m".into(), name: None, address: None };
+        let outcome = Outcome {
+            id: QueueId::new(7),
+            client: &client,
+            with: With { spoken: Spoken::Esmtp, encrypted: false, charset: Charset::Ascii },
+            sender: &ReversePath::Null,
+            recipient: &recipient,
+            mailboxes: "alice",
+            size: 10,
+            delay: Duration::from_millis(12),
+            fate: Fate::Refused,
+            status: "554 5.4.6 Message is going in circles",
+            cause: "",
+        };
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || Event::Message(outcome).say());
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
+        assert!(text.contains(r#"to="\"x status=250 y\"@example.org""#), "{text}");
+        assert!(text.contains(r#"status="554 5.4.6 Message is going in circles""#), "{text}");
+    }
+}

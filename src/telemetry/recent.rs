@@ -1,0 +1,122 @@
+//! What became of recent messages: a bounded memory, searchable by queue id.
+//!
+//! `restante test` and the demo follow a message with it. It is not the delivery log: a restart forgets it.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::mail::{Name, QueueId};
+
+/// Messages remembered: some seconds of full load, a day of a small server. About 1 KiB each.
+pub const REMEMBERED: usize = 4096;
+
+/// Recipients remembered of one message: one with thousands of them must not fill the memory alone.
+pub const LANDINGS: usize = 100;
+
+/// What became of one recipient's copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Landing {
+    /// The recipient as the client gave it.
+    pub recipient: String,
+    /// The accounts it led to; none if it was thrown away by `discard`.
+    pub mailboxes: Vec<Name>,
+    /// The files it became. A copy that waits in the spool for its mailbox has none yet.
+    pub files: Vec<PathBuf>,
+    /// The reply that the client got.
+    pub reply: String,
+    /// Whether the reply was a `250`.
+    pub accepted: bool,
+}
+
+/// The way of one message through the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Its id.
+    pub id: QueueId,
+    /// The envelope's sender; empty for the null path.
+    pub sender: String,
+    /// Who handed it over: the address, or `local socket`.
+    pub client: String,
+    /// Whether TLS protected it.
+    pub tls: bool,
+    /// Octets of the text, with LF line ends, before our own header fields.
+    pub size: u64,
+    /// When its first recipient was asked for.
+    pub begun: Timestamp,
+    /// When its last recipient had been routed.
+    pub routed: Timestamp,
+    /// When the end of its data had come.
+    pub received: Timestamp,
+    /// When the disk had it, or had refused it.
+    pub stored: Timestamp,
+    /// Each recipient's outcome, the first [`LANDINGS`] of them.
+    pub landings: Vec<Landing>,
+}
+
+/// The last [`REMEMBERED`] deliveries.
+#[derive(Debug, Default)]
+pub struct Recent {
+    ring: Mutex<VecDeque<Arc<Delivery>>>,
+}
+
+impl Recent {
+    /// Notes one, and forgets the oldest where there are too many.
+    pub fn note(&self, mut delivery: Delivery) {
+        delivery.landings.truncate(LANDINGS);
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        if ring.len() >= REMEMBERED {
+            ring.pop_front();
+        }
+        ring.push_back(Arc::new(delivery));
+    }
+
+    /// The delivery of that id, if it is remembered. Newest first: who asks has just sent it.
+    pub fn find(&self, id: QueueId) -> Option<Arc<Delivery>> {
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.iter().rev().find(|delivery| delivery.id == id).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery(number: u64) -> Delivery {
+        let at = Timestamp::UNIX_EPOCH;
+        Delivery {
+            id: QueueId::new(number),
+            sender: String::new(),
+            client: "127.0.0.1".into(),
+            tls: false,
+            size: 1,
+            begun: at,
+            routed: at,
+            received: at,
+            stored: at,
+            landings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_oldest_is_forgotten_first() {
+        let recent = Recent::default();
+        for number in 0..=REMEMBERED as u64 {
+            recent.note(delivery(number));
+        }
+        assert!(recent.find(QueueId::new(0)).is_none());
+        assert_eq!(recent.find(QueueId::new(1)).map(|found| found.id), Some(QueueId::new(1)));
+        assert!(recent.find(QueueId::new(REMEMBERED as u64)).is_some());
+    }
+
+    #[test]
+    fn many_recipients_are_cut_off() {
+        let landing = Landing { recipient: "a@b".into(), mailboxes: Vec::new(), files: Vec::new(), reply: "250".into(), accepted: true };
+        let recent = Recent::default();
+        recent.note(Delivery { landings: vec![landing; 10_000], ..delivery(1) });
+        assert_eq!(recent.find(QueueId::new(1)).map(|found| found.landings.len()), Some(LANDINGS));
+    }
+}
