@@ -86,7 +86,7 @@ impl Maildirs {
         let mut file = match staged.create() {
             // An admin moved the folder away while the server runs: it is looked for, and made, once more.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.known.remove(to.id);
+                self.known.lost(to.id, &to.name);
                 staged.folder = self.folder(to.id, &to.name)?;
                 staged.create()?
             }

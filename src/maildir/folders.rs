@@ -62,24 +62,21 @@ impl Known {
         self.accounts.write().unwrap_or_else(PoisonError::into_inner).insert(id, whereabouts);
     }
 
-    pub(super) fn remove(&self, id: AccountId) {
+    fn remove(&self, id: AccountId) {
         self.accounts.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
+    /// The account's folder is no longer where it was found; that it was deleted stays known.
+    pub(super) fn lost(&self, id: AccountId, name: &Name) {
+        let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
+        if accounts.get(&id) == Some(&Whereabouts::Under(name.clone())) {
+            accounts.remove(&id);
+        }
     }
 
     fn stripe(&self, name: &Name) -> Option<&Mutex<()>> {
         self.making.get(self.stripes.hash_one(name) as usize % MADE_AT_ONCE)
     }
-}
-
-/// What the directory says of an account that a folder belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
-    /// It has this name.
-    Lives(Name),
-    /// It was deleted, and can be restored.
-    Trashed,
-    /// The directory does not know it.
-    Unknown,
 }
 
 impl Maildirs {
@@ -106,31 +103,13 @@ impl Maildirs {
         Ok(())
     }
 
-    /// Puts right what a crash left between a commit of the directory and [`Maildirs::follow`]: folders go to the name or
-    /// to the trash that `standing` tells, and a removal that was begun is ended. A folder of an unknown account is left alone, since the
-    /// directory may be the one that is wrong. Returns how many folders were moved or removed. It reads each marker,
-    /// so call it where nobody waits for it.
-    pub fn heal(&self, standing: impl Fn(AccountId, &Name) -> Standing) -> io::Result<usize> {
-        let mut healed = 0;
-        for (name, id) in self.claimed()? {
-            match standing(id, &name) {
-                Standing::Lives(now) if now == name => continue,
-                Standing::Lives(now) => self.alone(|| self.renamed(id, &name, &now))?,
-                Standing::Trashed => self.alone(|| self.trashed(id, &name))?,
-                Standing::Unknown => {
-                    tracing::warn!(folder = %self.path(&name).display(), account = id.0, "this Maildir belongs to no account; move it away, or restore the account's directory");
-                    continue;
-                }
-            }
-            healed += 1;
+    /// Ends removals that a crash cut off.
+    pub(super) fn end_removals(&self) -> io::Result<()> {
+        let trash = self.root().join(TRASH);
+        for (entry, _) in self.disk.list(&trash)?.into_iter().filter(|(entry, _)| entry.ends_with(PURGED)) {
+            self.disk.remove_tree(&trash.join(entry))?;
         }
-        for (entry, _) in self.disk.list(&self.root().join(TRASH))? {
-            if entry.ends_with(PURGED) {
-                self.disk.remove_tree(&self.root().join(TRASH).join(entry))?;
-                healed += 1;
-            }
-        }
-        Ok(healed)
+        Ok(())
     }
 
     /// The account's folder, made (or fetched from the trash) where it is missing, and cleared of an earlier holder's.

@@ -64,7 +64,11 @@ impl Maildirs {
     pub fn on(settings: Settings, disk: Arc<dyn Disk>) -> io::Result<Self> {
         make_folders(&*disk, &settings.root.join(folders::TRASH))?;
         let host = name::escaped(&settings.hostname);
-        Ok(Self { settings, disk, host, sequence: AtomicU64::new(0), known: Default::default(), accounts: Default::default() })
+        let maildirs = Self { settings, disk, host, sequence: AtomicU64::new(0), known: Default::default(), accounts: Default::default() };
+        if let Err(error) = maildirs.end_removals() {
+            tracing::warn!(%error, "mail of an account that was removed for good is still there; it is tried again at the next start");
+        }
+        Ok(maildirs)
     }
 
     /// What the operator said.

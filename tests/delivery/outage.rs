@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use restante::directory::Effect;
-use restante::maildir::folders::Standing;
+use restante::mail::Name;
 use restante::maildir::{Maildirs, Over, Settings};
 use restante::spool::{Outcomes, Spool};
+use restante::sys::disk::{Disk, make_folders};
 use tempfile::TempDir;
 
 use super::power::{Fault, Memory};
@@ -48,12 +49,24 @@ impl Machine {
         self.disk.restart(seed);
     }
 
-    /// How often each text is in each mailbox's `new`.
+    fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join("mail").join(path)
+    }
+
+    /// What a reader does: it moves files to `cur`, and flags them.
+    fn see(&self, account: &str) {
+        let folder = self.path(account);
+        for (name, _) in self.disk.list(&folder.join("new")).unwrap() {
+            self.disk.rename(&folder.join("new").join(&name), &folder.join("cur").join(format!("{name}:2,S"))).unwrap();
+        }
+    }
+
+    /// How often each text is in each mailbox's `new` and `cur`.
     fn copies(&self) -> BTreeMap<(String, String), usize> {
         let root = self.folder.path().join("mail").to_string_lossy().into_owned();
         let mut copies = BTreeMap::new();
         for (path, content) in self.disk.files() {
-            let Some((account, "new", _)) = path.strip_prefix(&root).and_then(parts) else { continue };
+            let Some((account, "new" | "cur", _)) = path.strip_prefix(&root).and_then(parts) else { continue };
             let content = String::from_utf8_lossy(&content).into_owned();
             let text = content.split_once("\n\n").map_or(format!("torn: {path}"), |(_, text)| text.to_owned());
             *copies.entry((account.to_owned(), text)).or_default() += 1;
@@ -184,6 +197,25 @@ proptest! {
     }
 }
 
+/// What the directory says of the one account.
+#[derive(Debug, Clone, PartialEq)]
+enum Standing {
+    Lives(Name),
+    Trashed,
+}
+
+/// What a server does at its start: folders under wrong names follow the directory.
+fn heal(maildirs: &Maildirs, standing: &Standing) {
+    for (name, id) in maildirs.claimed().unwrap() {
+        let missed = match standing.clone() {
+            Standing::Lives(now) if now == name => continue,
+            Standing::Lives(to) => Effect::PopRenamed { id, from: name, to },
+            Standing::Trashed => Effect::PopTrashed { id, name },
+        };
+        maildirs.follow(&[missed]).unwrap();
+    }
+}
+
 /// Cuts the power at each step of a story of folders: the mail is there afterwards, under the name that the directory has.
 #[test]
 fn folders_are_healed_wherever_the_power_went() {
@@ -206,7 +238,7 @@ fn folders_are_healed_wherever_the_power_went() {
             machine.power_cut(step);
             assert!(machine.start());
             let (maildirs, _) = machine.running.as_ref().unwrap();
-            maildirs.heal(|_, _| standing[chapter].clone()).unwrap();
+            heal(maildirs, &standing[chapter]);
             if let Standing::Lives(name) = &standing[chapter] {
                 assert_eq!(maildirs.usage(id, name).unwrap().messages, 1, "chapter {chapter}, step {step}");
             }
@@ -218,6 +250,81 @@ fn folders_are_healed_wherever_the_power_went() {
                 break;
             }
         }
+    }
+}
+
+/// The step at which the second of two mailboxes fails after the first has its copy: the copy goes to the queue.
+fn last_step_of_the_second() -> u64 {
+    let waits = |step: &u64| {
+        let mut machine = Machine::new();
+        assert!(machine.start());
+        machine.disk.fail(*step, Fault::Once(io::ErrorKind::Other));
+        let (_, spool) = machine.running.as_ref().unwrap();
+        let results = accept(spool, "Subject: x\n\ntext\n", vec![vec![to(1, "alice"), to(2, "bob")]], Outcomes::Together);
+        let waiting = |path: &PathBuf| path.parent().is_some_and(|folder| folder.ends_with("queue"));
+        results[0].as_ref().is_ok_and(|stored| !waiting(&stored.files()[0]) && waiting(&stored.files()[1]))
+    };
+    (0..200).find(waits).unwrap()
+}
+
+#[test]
+fn a_copy_is_taken_back_when_another_fails_for_good() {
+    let mut machine = Machine::new();
+    assert!(machine.start());
+    machine.disk.fail(last_step_of_the_second(), Fault::Twice(io::ErrorKind::Other));
+    let (_, spool) = machine.running.as_ref().unwrap();
+    let results = accept(spool, "Subject: x\n\ntext\n", vec![vec![to(1, "alice")], vec![to(2, "bob")]], Outcomes::Together);
+    assert!(results.iter().all(Result::is_err), "{results:?}");
+    assert!(machine.copies().is_empty() && machine.tmp().is_empty());
+    assert_eq!(retry(spool), Some(0));
+    assert!(machine.copies().is_empty());
+}
+
+#[test]
+fn a_waiting_copy_is_delivered_once_wherever_the_power_goes() {
+    let held = last_step_of_the_second();
+    for (step, seed) in (0..30).flat_map(|step| (0..8).map(move |seed| (step, seed))) {
+        let mut machine = Machine::new();
+        assert!(machine.start());
+        machine.disk.fail(held, Fault::Once(io::ErrorKind::Other));
+        let (_, spool) = machine.running.as_ref().unwrap();
+        assert!(accept(spool, "Subject: x\n\ntext\n", vec![vec![to(1, "alice"), to(2, "bob")]], Outcomes::Together)[0].is_ok());
+        machine.disk.fail(step, Fault::PowerCut);
+        retry(spool);
+        machine.power_cut(seed);
+        assert!(machine.start());
+        machine.see("bob");
+        assert_eq!(machine.running.as_ref().and_then(|(_, spool)| retry(spool)), Some(0));
+        let once = ["alice", "bob"].map(|account| ((account.to_owned(), "text\n".to_owned()), 1));
+        assert_eq!(machine.copies(), BTreeMap::from(once), "step {step}, seed {seed}");
+    }
+}
+
+#[test]
+fn two_folders_of_one_account_join_wherever_the_power_goes() {
+    for (step, seed) in (0..30).flat_map(|step| (0..8).map(move |seed| (step, seed))) {
+        let mut machine = Machine::new();
+        assert!(machine.start());
+        let (maildirs, spool) = machine.running.as_ref().unwrap();
+        let ((id, alice), (_, bob)) = (named(1, "alice"), named(1, "bob"));
+        for (text, name) in [("first", "alice"), ("second", "bob")] {
+            assert!(accept(spool, &format!("Subject: x\n\n{text}\n"), vec![vec![to(1, name)]], Outcomes::Each)[0].is_ok());
+        }
+        // A folder of another program's, which only one of the two has.
+        let sent = machine.path("alice/.Sent");
+        make_folders(&machine.disk, &sent.join("cur")).unwrap();
+        machine.disk.create(&sent.join("cur/1.x")).unwrap().sync().unwrap();
+        machine.disk.sync_folder(&sent.join("cur")).unwrap();
+        machine.disk.fail(step, Fault::PowerCut);
+        let _ = maildirs.follow(&[Effect::PopRenamed { id, from: alice, to: bob.clone() }]);
+        machine.power_cut(seed);
+        assert!(machine.start());
+        let (maildirs, _) = machine.running.as_ref().unwrap();
+        heal(maildirs, &Standing::Lives(bob));
+        machine.power_cut(seed + 1);
+        let both = ["first\n", "second\n"].map(|text| (("bob".to_owned(), text.to_owned()), 1));
+        assert_eq!(machine.copies(), BTreeMap::from(both), "step {step}, seed {seed}");
+        assert!(machine.disk.len(&machine.path("bob/.Sent/cur/1.x")).is_ok(), "step {step}, seed {seed}");
     }
 }
 

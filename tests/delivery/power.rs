@@ -26,6 +26,8 @@ const TOP: Number = 0;
 pub enum Fault {
     /// One operation fails so.
     Once(io::ErrorKind),
+    /// Two operations in a row fail so.
+    Twice(io::ErrorKind),
     /// This operation and all later ones that need room fail with [`io::ErrorKind::StorageFull`], until [`Memory::heal`].
     Full,
     /// The power goes: this operation and all later ones fail, until [`Memory::restart`].
@@ -126,6 +128,7 @@ impl State {
         match self.fault {
             _ if self.dead => Err(io::Error::other("the power is off")),
             Some((at, Fault::Once(kind))) if number == at => Err(kind.into()),
+            Some((at, Fault::Twice(kind))) if number == at || number == at + 1 => Err(kind.into()),
             Some((at, Fault::Full)) if number >= at && needs == Needs::Room => Err(io::ErrorKind::StorageFull.into()),
             Some((at, Fault::PowerCut)) if number >= at => {
                 self.dead = true;
