@@ -82,9 +82,7 @@ pub enum StartError {
 /// Builds the parts and starts the tasks. When this returns, every listener accepts.
 pub async fn start(config: Config, inherited: Inherited) -> Result<Running, StartError> {
     let (service, context, config) =
-        task::spawn_blocking(move || open(config))
-            .await
-            .map_err(|error| StartError::Runtime(io::Error::other(error)))??;
+        task::spawn_blocking(move || open(config)).await.map_err(|error| StartError::Runtime(io::Error::other(error)))??;
     let listeners = listeners::open(&config.server, inherited)?;
     let socket = config.admin.socket.clone();
     let admin = admin::socket::bind(&socket).map_err(|cause| StartError::AdminSocket { path: socket.clone(), cause })?;
