@@ -10,7 +10,7 @@ use std::sync::Arc;
 use clap::CommandFactory;
 use tokio::runtime::{Builder, Runtime};
 
-use super::{demo, serve, setup};
+use super::{demo, setup};
 use crate::admin::cli::args::{Cli, Command};
 use crate::admin::cli::connection::{Place, Refused};
 use crate::admin::cli::failure::Failure;
@@ -20,7 +20,6 @@ use crate::admin::{Context, Rules, cli};
 use crate::config::{self, Config, LoadError};
 use crate::directory::Directory;
 use crate::maildir::Maildirs;
-use crate::server::listeners::Inherited;
 
 /// The configuration file where nobody names another.
 const DEFAULT_FILE: &str = "config/restante.toml";
@@ -63,8 +62,10 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Init => setup::init(&file, output),
         Command::Serve => {
             let config = file.load_or_default()?;
-            let inherited = Inherited::take();
-            server_runtime()?.block_on(serve::serve(config, file.path, inherited)).map_err(|error| Failure::failed(error.to_string()))
+            if file.is_absent() {
+                note(&format!("no {} here: the defaults hold (`restante init` writes it)", file.path.display()))?;
+            }
+            super::serve(config, file.path).map_err(|error| Failure::failed(error.to_string()))
         }
         Command::Demo { once } => client_runtime()?.block_on(demo::run(output, once)),
         Command::Administer(command) => {
@@ -93,15 +94,14 @@ impl ConfigFile {
         config::load(&self.path).map_err(told)
     }
 
-    /// Reads it; if it is not there and nobody named it, the defaults hold, and that is said.
+    /// Reads it; if it is not there and nobody named it, the defaults hold.
     pub fn load_or_default(&self) -> Result<Config, Failure> {
-        match config::load(&self.path) {
-            Err(LoadError::Missing { .. }) if !self.named => {
-                note(&format!("no {} here: the defaults hold (`restante init` writes it)", self.path.display()))?;
-                config::parse("").map_err(|errors| told(errors.into()))
-            }
-            other => other.map_err(told),
-        }
+        if self.is_absent() { config::parse("").map_err(|errors| told(errors.into())) } else { self.load() }
+    }
+
+    /// Whether it is not there, and nobody said that it should be.
+    fn is_absent(&self) -> bool {
+        !self.named && !self.path.exists()
     }
 }
 
@@ -162,10 +162,6 @@ fn subcommands(command: &clap::Command, page: &mut Vec<u8>) -> Result<(), Failur
 
 fn pour(text: &[u8]) -> Result<(), Failure> {
     Ok(std::io::stdout().lock().write_all(text)?)
-}
-
-fn server_runtime() -> Result<Runtime, Failure> {
-    Ok(Builder::new_multi_thread().enable_all().build()?)
 }
 
 /// One thread is enough to talk to the server.

@@ -7,6 +7,7 @@
 //! Routing runs on the async threads: it is some point lookups in memory-mapped or cached tables, cheaper than a change
 //! of threads (the design's bound is 50 µs). What may read a mailbox or sync a disk goes to the blocking threads.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -248,20 +249,21 @@ impl Report {
             if result.is_ok() {
                 slip.followed.iter().for_each(|alias| service.directory.used(alias, self.stored));
             }
-            landings.push(self.tell(slip, result, &reply));
+            landings.push(self.tell(service, slip, result, &reply));
             replies.push(reply);
         }
         service.recent.note(self.remembered(landings));
         replies
     }
 
-    fn tell(&self, slip: Slip, result: Result<Stored, Failed>, reply: &Reply) -> Landing {
+    fn tell(&self, service: &Service, slip: Slip, result: Result<Stored, Failed>, reply: &Reply) -> Landing {
         let status = reply.to_string();
         let mailboxes = slip.mailboxes.iter().map(Name::as_str).collect::<Vec<_>>().join(",");
+        let delivered = |file: &PathBuf| file.starts_with(&service.maildirs.settings().root);
         let (fate, files, cause) = match &result {
             Ok(_) if slip.mailboxes.is_empty() => (Fate::Discarded, Vec::new(), ""),
-            Ok(stored) if stored.files().len() < slip.mailboxes.len() => (Fate::Waiting, stored.files().to_vec(), ""),
-            Ok(stored) => (Fate::Delivered, stored.files().to_vec(), ""),
+            Ok(stored) if stored.files().iter().all(delivered) => (Fate::Delivered, stored.files().to_vec(), ""),
+            Ok(stored) => (Fate::Waiting, stored.files().iter().filter(|file| delivered(file)).cloned().collect(), ""),
             Err(failed) => (Fate::Refused, Vec::new(), failed.cause.as_str()),
         };
         Event::Message(Outcome {

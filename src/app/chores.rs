@@ -1,0 +1,110 @@
+//! What is done now and then: waiting copies, use counts of aliases, the trash.
+//!
+//! Each runs on the blocking threads, by itself; one that fails says so and is tried again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+use tokio::task::{self, JoinHandle};
+use tokio::time::{self, MissedTickBehavior};
+
+use super::{heal, start};
+use crate::config::Config;
+use crate::directory::{Actor, Change, Directory};
+use crate::maildir::Maildirs;
+use crate::server::Service;
+use crate::spool::Spool;
+use crate::telemetry::Event;
+
+/// Copies whose mailbox failed are tried again so often.
+const WAITING: Duration = Duration::from_secs(60);
+
+/// Use counts of aliases that a crash may lose.
+const USES: Duration = Duration::from_secs(30);
+
+/// The trash is looked through at start, and then so often.
+const TRASH: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Starts them; they end when the server is told to stop.
+pub(super) fn begin(service: &Arc<Service>, config: &Arc<ArcSwap<Config>>, stop: &watch::Sender<bool>) -> Vec<JoinHandle<()>> {
+    let (directory, maildirs, spool) = (&service.directory, &service.maildirs, &service.spool);
+    let waiting = {
+        let (directory, spool) = (Arc::clone(directory), Arc::clone(spool));
+        move || deliver_waiting(&directory, &spool)
+    };
+    let uses = {
+        let directory = Arc::clone(directory);
+        move || directory.write_uses().map_err(|error| error.to_string())
+    };
+    let trash = {
+        let (directory, maildirs, config) = (Arc::clone(directory), Arc::clone(maildirs), Arc::clone(config));
+        move || purge(&directory, &maildirs, config.load().trash_days)
+    };
+    vec![
+        task::spawn(every(WAITING, "delivering waiting copies", stop, AtStop::Leave, waiting)),
+        task::spawn(every(USES, "writing use counts of aliases", stop, AtStop::Once, uses)),
+        task::spawn(every(TRASH, "purging the trash", stop, AtStop::Leave, trash)),
+    ]
+}
+
+/// Whether the work is done once more when the server stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AtStop {
+    Leave,
+    Once,
+}
+
+fn every<W>(period: Duration, name: &'static str, stop: &watch::Sender<bool>, at_stop: AtStop, work: W) -> impl Future<Output = ()> + use<W>
+where
+    W: Fn() -> Result<(), String> + Send + Sync + 'static,
+{
+    let stopped = start::told(stop);
+    let work = Arc::new(work);
+    async move {
+        tokio::pin!(stopped);
+        let mut ticks = time::interval(period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = &mut stopped => break,
+                _ = ticks.tick() => run(name, &work).await,
+            }
+        }
+        if at_stop == AtStop::Once {
+            run(name, &work).await;
+        }
+    }
+}
+
+async fn run<W: Fn() -> Result<(), String> + Send + Sync + 'static>(name: &'static str, work: &Arc<W>) {
+    let work = Arc::clone(work);
+    let outcome = task::spawn_blocking(move || work()).await.unwrap_or_else(|error| Err(error.to_string()));
+    if let Err(cause) = outcome {
+        Event::TaskFailed { task: name, cause: &cause }.say();
+    }
+}
+
+fn deliver_waiting(directory: &Directory, spool: &Spool) -> Result<(), String> {
+    let left = spool.deliver_waiting(|id, name| heal::mailbox(&directory.snapshot(), id, name)).map_err(|error| error.to_string())?;
+    if left > 0 {
+        Event::CopiesWaiting { count: left }.say();
+    }
+    Ok(())
+}
+
+/// Forgets accounts that have been in the trash for so many days: the record first, then the mail.
+fn purge(directory: &Directory, maildirs: &Maildirs, days: u32) -> Result<(), String> {
+    let now = Timestamp::now();
+    let kept = SignedDuration::from_hours(24 * i64::from(days));
+    let trash = directory.snapshot().trash().map_err(|error| error.to_string())?;
+    for trashed in trash.iter().filter(|trashed| now.duration_since(trashed.deleted) > kept) {
+        let change = Change::PurgePop { id: trashed.pop.id };
+        let applied = directory.apply(&Actor::Server, &change, now).map_err(|error| error.to_string())?;
+        maildirs.follow(&applied.effects).map_err(|error| error.to_string())?;
+        Event::Purged { name: trashed.pop.name.as_str() }.say();
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! A server that runs: what a reload changes, and how it ends.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time;
+
+use super::run_file::{Addresses, RunFile};
+use super::{commands, start};
+use crate::admin::Context;
+use crate::config::Config;
+use crate::server::Service;
+use crate::server::tls::TlsError;
+use crate::telemetry::Event;
+
+/// A server that accepts.
+pub struct Running {
+    /// What sessions work with.
+    pub service: Arc<Service>,
+    /// What administrators work with.
+    pub context: Arc<Context>,
+    /// Where it listens.
+    pub addresses: Addresses,
+    pub(super) config: Arc<ArcSwap<Config>>,
+    pub(super) run_file: RunFile,
+    pub(super) socket: PathBuf,
+    pub(super) stop: watch::Sender<bool>,
+    pub(super) tasks: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Takes a new configuration and the certificate that it names, and tells which keys only a restart changes. When it is
+    /// refused, nothing has changed.
+    pub fn reload(&self, config: Config) -> Result<Vec<&'static str>, TlsError> {
+        self.service.tls.reload(&config.server.certificate, &config.hostname)?;
+        let restart = need_restart(&self.config.load(), &config);
+        self.service.rules.store(Arc::new(start::rules(&config)));
+        self.context.rules.store(Arc::new(commands::rules(&config)));
+        self.config.store(Arc::new(config));
+        Ok(restart)
+    }
+
+    /// Stops accepting, says 421 to idle sessions, lets transactions under way end within the grace, and puts everything in
+    /// order.
+    pub async fn stop(self) {
+        let grace = self.service.rules.load().server.shutdown_grace;
+        Event::Stopping { connections: self.service.limits.total() }.say();
+        self.service.stopping.send_replace(true);
+        // Whoever is still there afterwards is counted, and cut off when the runtime ends.
+        let _ = time::timeout(grace, self.service.limits.empty()).await;
+        let cut = self.service.limits.total();
+        self.stop.send_replace(true);
+        for task in self.tasks {
+            // A task that panicked has ended, which is what we wait for.
+            let _ = task.await;
+        }
+        // Somebody may have removed it before us.
+        let _ = fs::remove_file(&self.socket);
+        drop(self.run_file);
+        Event::Stopped { cut }.say();
+    }
+}
+
+/// The keys whose values differ, and which are read once. Compared with the configuration that was read last, so that a
+/// difference is told once.
+fn need_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    [
+        ("hostname", old.hostname != new.hostname),
+        ("spool.dir", old.spool != new.spool),
+        ("mail.root", old.mail.root != new.mail.root),
+        ("quota.default", old.mail.default_quota != new.mail.default_quota),
+        ("smtp.listen", old.server.smtp != new.server.smtp),
+        ("smtp.listen_tls", old.server.smtp_tls != new.server.smtp_tls),
+        ("lmtp.listen", old.server.lmtp != new.server.lmtp),
+        ("admin.listen", old.admin.listen != new.admin.listen),
+        ("admin.socket", old.admin.socket != new.admin.socket),
+        ("log.format", old.log.format != new.log.format),
+    ]
+    .into_iter()
+    .filter_map(|(key, differs)| differs.then_some(key))
+    .collect()
+}

@@ -1,0 +1,182 @@
+//! From a configuration to a running server.
+//!
+//! The order is the promise: the directory's lock first, so that a second server on the same spool ends before it has touched
+//! anything; recovery before anybody can connect; `run.json` after every listener accepts.
+
+use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fs, future::Future};
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tokio::task;
+
+use super::run_file::{Addresses, RunFile};
+use super::{Running, chores, commands, heal};
+use crate::admin::operations::masters;
+use crate::admin::{self, Context};
+use crate::config::Config;
+use crate::directory::{self, Directory};
+use crate::maildir::Maildirs;
+use crate::server::limits::Limits;
+use crate::server::listeners::{self, Inherited, ListenError};
+use crate::server::memory::{Memory, TEXT_IN_MEMORY};
+use crate::server::names::Names;
+use crate::server::tls::{Tls, TlsError};
+use crate::server::{ReverseLookup, Rules, Service};
+use crate::spool::{self, Spool};
+use crate::telemetry::{Event, LogError, Recent};
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Threads or signals are not to be had.
+    #[error("the system refuses threads or signals: {0}; see to the limits of this user")]
+    Runtime(io::Error),
+    /// Another server has the directory.
+    #[error("another server runs on the spool {0}; stop it, or give this one a spool of its own (spool.dir)")]
+    SecondServer(PathBuf),
+    /// The directory cannot be opened.
+    #[error("{path}: {cause}")]
+    Directory {
+        /// Where it is.
+        path: PathBuf,
+        /// Why not.
+        cause: directory::OpenError,
+    },
+    /// The spool cannot be opened.
+    #[error(transparent)]
+    Spool(#[from] spool::OpenError),
+    /// A folder or a file cannot be used.
+    #[error("{path} cannot be used: {cause}; see that it belongs to this user")]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        cause: io::Error,
+    },
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A listener.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The socket of administration.
+    #[error("the administration socket {path} cannot be had: {cause}; see to its folder, or change admin.socket")]
+    AdminSocket {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        cause: io::Error,
+    },
+    /// The first master could not be made.
+    #[error("the first master could not be made: {0}")]
+    FirstMaster(String),
+}
+
+/// Builds the parts and starts the tasks. When this returns, every listener accepts.
+pub async fn start(config: Config, inherited: Inherited) -> Result<Running, StartError> {
+    let (service, context, config) =
+        task::spawn_blocking(move || open(config)).await.map_err(|error| StartError::Runtime(io::Error::other(error)))??;
+    let listeners = listeners::open(&config.server, inherited)?;
+    let socket = config.admin.socket.clone();
+    let admin = admin::socket::bind(&socket).map_err(|cause| StartError::AdminSocket { path: socket.clone(), cause })?;
+    let addresses = Addresses::of(&listeners);
+    let stop = watch::Sender::new(false);
+    let mut tasks = Vec::new();
+    for listener in listeners {
+        Event::Listening { service: listener.door().name(), address: listener.address() }.say();
+        tasks.push(task::spawn(listeners::run(listener, Arc::clone(&service))));
+    }
+    Event::Listening { service: "admin", address: &format!("unix:{}", socket.display()) }.say();
+    tasks.push(task::spawn(admin::socket::serve_socket(admin, Arc::clone(&context), told(&stop))));
+    let spool = config.spool.clone();
+    let config = Arc::new(ArcSwap::from_pointee(config));
+    tasks.extend(chores::begin(&service, &config, &stop));
+    let run_file = RunFile::write(&spool, &addresses).map_err(|cause| StartError::Folder { path: spool.clone(), cause })?;
+    Event::Ready { spool: &spool.to_string_lossy() }.say();
+    Ok(Running { service, context, config, addresses, run_file, socket, stop, tasks })
+}
+
+/// Ends when the server is told to stop.
+pub(super) fn told(stop: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + use<> {
+    let mut stop = stop.subscribe();
+    async move {
+        // An error means that the server is gone.
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+}
+
+/// The parts that live on the disk, and what is built on them.
+fn open(config: Config) -> Result<(Arc<Service>, Arc<Context>, Config), StartError> {
+    let folder = |path: &Path| {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(|cause| StartError::Folder { path: path.to_owned(), cause })
+    };
+    folder(&config.spool)?;
+    let path = config.spool.join("directory");
+    let directory = Directory::open(&path).map_err(|cause| match cause {
+        directory::OpenError::InUse => StartError::SecondServer(config.spool.clone()),
+        cause => StartError::Directory { path, cause },
+    })?;
+    let directory = Arc::new(directory);
+    folder(&config.mail.root)?;
+    let root = config.mail.root.clone();
+    let maildirs = Maildirs::new(config.mail.clone()).map_err(|cause| StartError::Folder { path: root, cause })?;
+    let maildirs = Arc::new(maildirs);
+    let crashed = RunFile::remove_stale(&config.spool).map_err(|cause| StartError::Folder { path: config.spool.clone(), cause })?;
+    if crashed {
+        heal::heal(&directory, &maildirs);
+    }
+    let spool = Arc::new(Spool::open(config.spool.clone(), config.hostname.clone(), Arc::clone(&maildirs))?);
+    let recent = Arc::new(Recent::default());
+    let context = Context::new(Arc::clone(&directory), Arc::clone(&maildirs), Some(Arc::clone(&recent)), commands::rules(&config));
+    first_master(&context)?;
+    let service = Service {
+        directory,
+        maildirs,
+        spool,
+        recent,
+        rules: ArcSwap::from_pointee(rules(&config)),
+        tls: Tls::load(&config.server.certificate, &config.hostname)?,
+        limits: Limits::new(),
+        memory: Memory::new(TEXT_IN_MEMORY),
+        names: names(&config),
+        stopping: watch::Sender::new(false),
+    };
+    Ok((Arc::new(service), Arc::new(context), config))
+}
+
+/// A reload may switch lookups on, so only a server that began without them goes without.
+fn names(config: &Config) -> Option<Names> {
+    match config.server.reverse_lookup {
+        ReverseLookup::Background => Names::of_this_machine(),
+        ReverseLookup::Off => None,
+    }
+}
+
+/// What sessions go by.
+pub(super) fn rules(config: &Config) -> Rules {
+    Rules {
+        session: Arc::clone(&config.session),
+        routing: config.routing.clone(),
+        mailboxes: config.mail.clone(),
+        server: config.server.clone(),
+    }
+}
+
+/// On an empty directory: somebody has to be able to log in. The password is shown once, and never in the log.
+fn first_master(context: &Context) -> Result<(), StartError> {
+    let made = masters::add_first(context).map_err(|problem| StartError::FirstMaster(problem.to_string()))?;
+    let Some(password) = made.and_then(|master| master.password) else { return Ok(()) };
+    Event::FirstMaster { name: "admin" }.say();
+    let mut out = io::stdout().lock();
+    writeln!(out, "master `admin` was made; its password, shown this once: {password}").and_then(|()| out.flush()).map_err(|error| {
+        StartError::FirstMaster(format!("its password could not be printed ({error}); set one with `restante master passwd admin`"))
+    })
+}
