@@ -81,6 +81,13 @@ impl Maildirs {
         Ok(path)
     }
 
+    /// Whether the account has a folder, under its name or in the trash, or will have to be given one.
+    pub(super) fn is_made(&self, id: AccountId, name: &Name) -> io::Result<bool> {
+        Ok(self.known.holds(id, name)
+            || self.holder(&self.path(name))? != Holder::Nobody
+            || self.holder(&self.trash(id))? != Holder::Nobody)
+    }
+
     fn make(&self, id: AccountId, path: &Path) -> io::Result<()> {
         let disk = &self.disk;
         for part in ["tmp", "new", "cur"] {
