@@ -1,18 +1,13 @@
-//! Acceptance without sockets: messages a second that `Spool::accept` makes durable in 1,000 Maildirs, beside what the
-//! disk allows in the same run.
-//!
-//! ```text
-//! cargo bench --profile release --bench delivery -- [MESSAGES] [FOLDER]
-//! ```
-//!
-//! FOLDER (the current one if none is given) says which disk is measured; a throwaway folder is made in it.
+//! Messages per second that the spool makes safe in 1,000 Maildirs, by threads, beside what the disk of the working
+//! directory allows: `cargo bench --bench delivery [SECONDS]`. A figure is a mean over that time (3 s), after one round through
+//! all Maildirs, so that none is made while the clock runs.
 
-use std::fs::File;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use restante::directory::AccountId;
 use restante::mail::trace::{Client, Spoken, With};
@@ -21,107 +16,118 @@ use restante::maildir::{Maildirs, Over, Settings};
 use restante::router::Destination;
 use restante::spool::{Outcomes, Routed, Routing, Spool};
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+type Failed = Box<dyn std::error::Error + Send + Sync>;
 
-const MAILBOXES: usize = 1_000;
+const MAILDIRS: u64 = 1_000;
+const MESSAGE: usize = 4096;
 const THREADS: [usize; 3] = [1, 10, 64];
-const OCTETS: usize = 4096;
 
-fn main() -> Outcome<()> {
-    let mut arguments = std::env::args().skip(1).filter(|a| a != "--bench");
-    let messages: usize = arguments.next().map_or(Ok(5_000), |a| a.parse())?;
-    let parent = arguments.next().map_or_else(|| PathBuf::from("."), PathBuf::from);
-    let folder = tempfile::tempdir_in(parent)?;
-    let settings = Settings { root: folder.path().join("mail"), hostname: "bench".into(), default_quota: None, over: Over::Defer };
-    let maildirs = Arc::new(Maildirs::new(settings)?);
-    let spool = Spool::open(folder.path().to_owned(), "bench".into(), maildirs)?;
-    let destinations = (0..MAILBOXES).map(destination).collect::<Outcome<Vec<_>>>()?;
-    let text = message();
-    // The first message to a mailbox makes its folder: that is not what is measured.
-    run(MAILBOXES, 1, |at| accept(&spool, &destinations, at, &text))?;
-
-    println!("{OCTETS}-octet messages, {MAILBOXES} mailboxes, {messages} a row");
-    println!("{:>8} {:>22} {:>30} {:>20}", "threads", "accept, messages/s", "create+sync+rename+sync, /s", "append+fdatasync, /s");
-    for threads in THREADS {
-        let accepted = run(messages, threads, |at| accept(&spool, &destinations, at, &text))?;
-        let renamed = run(messages, threads, |at| rename(folder.path(), at, &text))?;
-        let appended = run(messages.min(2_000), threads, |at| append(folder.path(), at % threads, &text))?;
-        println!("{threads:>8} {accepted:>22.0} {renamed:>30.0} {appended:>20.0}");
-    }
-    Ok(())
-}
-
-/// Does `work` with each number below `count` on that many threads; how many a second.
-fn run(count: usize, threads: usize, work: impl Fn(usize) -> Outcome<()> + Sync) -> Outcome<f64> {
-    let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let start = Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(at) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|at| *at < count) {
-                    if work(at).is_err() {
-                        failed.fetch_add(1, Ordering::Relaxed);
-                    }
-                }
-            });
+/// How often `act` succeeds in a second, done by `threads` threads at once; `act` gets a number of its own each time.
+fn rate(threads: usize, time: Duration, act: impl Fn(u64) -> Result<(), Failed> + Sync) -> Result<f64, Failed> {
+    let (count, start) = (AtomicU64::new(0), Instant::now());
+    let work = || {
+        while start.elapsed() < time {
+            act(count.fetch_add(1, Ordering::Relaxed))?;
         }
-    });
-    let seconds = start.elapsed().as_secs_f64();
-    match failed.into_inner() {
-        0 => Ok(count as f64 / seconds),
-        failures => Err(format!("{failures} of {count} failed").into()),
-    }
-}
-
-fn destination(number: usize) -> Outcome<Destination> {
-    let name = format!("user{number}");
-    let address = Address::new(&name, Domain::parse("example.org")?);
-    Ok(Destination { id: AccountId(number as u64), name: Name::parse(&name)?, address, quota: None })
-}
-
-fn message() -> Vec<u8> {
-    let mut text = b"From: a@example.com\nSubject: bench\n\n".to_vec();
-    while text.len() < OCTETS {
-        text.extend_from_slice(b"the quick brown fox jumps over the lazy dog and over the next one\n");
-    }
-    text.truncate(OCTETS - 1);
-    text.push(b'\n');
-    text
-}
-
-fn accept(spool: &Spool, destinations: &[Destination], at: usize, text: &[u8]) -> Outcome<()> {
-    let to = destinations.get(at % MAILBOXES).ok_or("no mailbox")?.clone();
-    let mut body = spool.body();
-    body.take(&mut text.to_vec())?;
-    let recipient = Recipient::from(Mailbox::parse(&to.address.to_string())?);
-    let routing = Routing {
-        id: spool.next_id(),
-        envelope: Envelope::from_sender(ReversePath::Null),
-        recipients: vec![Routed { recipient, destinations: vec![to], reserved: Vec::new() }],
-        client: Client { helo: "bench".into(), name: None, address: None },
-        with: With { spoken: Spoken::Esmtp, encrypted: false, charset: Default::default() },
+        Ok::<(), Failed>(())
     };
-    match spool.accept(routing, body, Outcomes::Together).pop() {
-        Some(Ok(_)) => Ok(()),
-        other => Err(format!("{other:?}").into()),
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| "a worker gave up")?)
+    })?;
+    Ok(count.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64())
+}
+
+/// What a log could do at best: one file, appended to and synced each time.
+fn append_and_sync(folder: &Path, time: Duration) -> Result<f64, Failed> {
+    let file = OpenOptions::new().create(true).append(true).open(folder.join("log"))?;
+    rate(1, time, |_| {
+        (&file).write_all(&[b'x'; MESSAGE])?;
+        Ok(file.sync_data()?)
+    })
+}
+
+/// What a Maildir asks of the disk, without us: create, write, sync, rename, sync the folder.
+fn by_hand(folder: &Path, threads: usize, time: Duration) -> Result<f64, Failed> {
+    let boxes = folder.join("raw");
+    for number in 0..MAILDIRS {
+        for part in ["tmp", "new"] {
+            std::fs::create_dir_all(boxes.join(number.to_string()).join(part))?;
+        }
+    }
+    rate(threads, time, |number| {
+        let (mailbox, name) = (boxes.join((number % MAILDIRS).to_string()), format!("{threads}.{number}"));
+        let draft = mailbox.join("tmp").join(&name);
+        let mut file = File::create_new(&draft)?;
+        file.write_all(&[b'x'; MESSAGE])?;
+        file.sync_data()?;
+        std::fs::rename(draft, mailbox.join("new").join(name))?;
+        Ok(File::open(mailbox.join("new"))?.sync_all()?)
+    })
+}
+
+struct Server {
+    spool: Spool,
+    destinations: Vec<Destination>,
+    text: Vec<u8>,
+    sender: Mailbox,
+}
+
+impl Server {
+    fn new(folder: &Path) -> Result<Self, Failed> {
+        let settings = Settings { root: folder.join("mail"), hostname: "bench".into(), default_quota: None, over: Over::Defer };
+        let maildirs = Arc::new(Maildirs::new(settings)?);
+        let domain = Domain::parse("example.org")?;
+        let destination = |number: u64| {
+            let name = Name::parse(&format!("user{number}"))?;
+            let address = Address::new(name.as_str(), domain.clone());
+            Ok::<_, Failed>(Destination { id: AccountId(number + 1), name, address, quota: None })
+        };
+        let mut text = b"Subject: bench\n\n".to_vec();
+        text.extend("The quick brown fox jumps over the lazy dog.\n".bytes().cycle().take(MESSAGE - text.len() - 1));
+        text.push(b'\n');
+        let destinations = (0..MAILDIRS).map(destination).collect::<Result<_, _>>()?;
+        let spool = Spool::open(folder.to_owned(), "bench".into(), maildirs)?;
+        Ok(Self { spool, destinations, text, sender: Mailbox::parse("sender@example.com")? })
+    }
+
+    fn accept(&self, number: u64) -> Result<(), Failed> {
+        let to = self.destinations.get((number % MAILDIRS) as usize).ok_or("no such Maildir")?.clone();
+        let mut body = self.spool.body();
+        body.take(&mut self.text.clone())?;
+        let recipient = Recipient::from(Mailbox::parse(&to.address.to_string())?);
+        let routing = Routing {
+            id: self.spool.next_id(),
+            envelope: Envelope::from_sender(ReversePath::Mailbox(self.sender.clone())),
+            recipients: vec![Routed { recipient, destinations: vec![to], reserved: Vec::new() }],
+            client: Client { helo: "client.example".into(), name: None, address: None },
+            with: With { spoken: Spoken::Esmtp, encrypted: false, charset: Default::default() },
+        };
+        let outcome = self.spool.accept(routing, body, Outcomes::Together).into_iter().next().ok_or("no outcome")?;
+        outcome.map(drop).map_err(|failure| format!("not stored: {failure:?}").into())
     }
 }
 
-fn rename(folder: &Path, at: usize, text: &[u8]) -> Outcome<()> {
-    let mailbox = folder.join("mail").join(format!("user{}", at % MAILBOXES));
-    let (from, to) = (mailbox.join("tmp/limit"), mailbox.join("new").join(format!("limit{at}")));
-    let from = from.with_extension(at.to_string());
-    let mut file = File::create(&from)?;
-    file.write_all(text)?;
-    file.sync_data()?;
-    std::fs::rename(from, to)?;
-    File::open(mailbox.join("new"))?.sync_all()?;
-    Ok(())
-}
-
-fn append(folder: &Path, log: usize, text: &[u8]) -> Outcome<()> {
-    let mut file = File::options().create(true).append(true).open(folder.join(format!("log{log}")))?;
-    file.write_all(text)?;
-    file.sync_data()?;
+fn main() -> Result<(), Failed> {
+    let seconds = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(3.0);
+    let time = Duration::from_secs_f64(seconds);
+    let folder = tempfile::tempdir_in(".")?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "disk: append and fdatasync of {MESSAGE} octets, 1 thread   {:>8.0}/s", append_and_sync(folder.path(), time)?)?;
+    for threads in THREADS {
+        writeln!(out, "disk: create, sync, rename, sync folder, {threads:>2} threads  {:>8.0}/s", by_hand(folder.path(), threads, time)?)?;
+    }
+    let server = Server::new(folder.path())?;
+    let first = Instant::now();
+    (0..MAILDIRS).try_for_each(|number| server.accept(number))?;
+    writeln!(
+        out,
+        "first delivery to each of {MAILDIRS} Maildirs, 1 thread      {:>8.0}/s",
+        MAILDIRS as f64 / first.elapsed().as_secs_f64()
+    )?;
+    for threads in THREADS {
+        let stored = rate(threads, time, |number| server.accept(number))?;
+        writeln!(out, "accept: {MESSAGE} octets into {MAILDIRS} Maildirs, {threads:>2} threads {stored:>8.0}/s")?;
+    }
     Ok(())
 }

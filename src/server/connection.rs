@@ -13,7 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
 use tokio::time;
 
-use super::drive::{Driver, Ending};
+use super::drive::{Carrier, Driver, Ending, Manners};
 use super::limits::Place;
 use super::proxy::{self, Source};
 use super::{ReverseLookup, Rules, Service, contains};
@@ -44,6 +44,14 @@ impl Door {
         }
     }
 
+    /// LMTP is spoken by mail systems of the same house.
+    fn manners(self) -> Manners {
+        match self {
+            Self::Smtp | Self::SmtpTls => Manners::Tested,
+            Self::Lmtp => Manners::Trusted,
+        }
+    }
+
     fn dialect(self) -> Dialect {
         match self {
             Self::Smtp | Self::SmtpTls => Dialect::Smtp,
@@ -63,7 +71,7 @@ pub async fn serve_unix(mut stream: UnixStream, door: Door, place: Place, servic
     let settings = Arc::clone(&service.rules.load().session);
     let session = Session::new(door.dialect(), settings, peer, Encryption::Unavailable, Instant::now());
     let mut driver = Driver::new(service, session, BytesMut::new(), None);
-    let ending = driver.greet(&mut stream).await;
+    let ending = driver.greet(&mut stream, Manners::Trusted).await;
     driver.conclude(&ending, "local socket");
     drop(place);
 }
@@ -93,7 +101,7 @@ pub async fn serve_tcp(mut stream: TcpStream, address: IpAddr, door: Door, mut p
         return Box::pin(serve_tls(stream, input, address, session, coming, service)).await;
     }
     let mut driver = Driver::new(Arc::clone(&service), session, input, coming);
-    let ending = match driver.greet(&mut stream).await {
+    let ending = match driver.greet(&mut stream, door.manners()).await {
         Ending::StartTls => Box::pin(upgrade(stream, &mut driver, &service)).await,
         ending => ending,
     };
@@ -125,7 +133,7 @@ async fn serve_tls(
     match service.tls.accept(stream).await {
         Ok(mut stream) => {
             let mut driver = Driver::new(service, session, BytesMut::new(), name);
-            let ending = driver.greet(&mut stream).await;
+            let ending = driver.greet(&mut stream, Manners::Tested).await;
             driver.conclude(&ending, &address.to_string());
         }
         Err(error) => Event::TlsFailed { client: &address.to_string(), cause: &error.to_string() }.say(),
@@ -161,6 +169,12 @@ async fn refuse(mut stream: TcpStream, address: IpAddr, door: Door, reply: Reply
 struct Preceded<S> {
     first: BytesMut,
     stream: S,
+}
+
+impl<S: Carrier> Carrier for Preceded<S> {
+    fn acknowledge(&self) {
+        self.stream.acknowledge();
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Preceded<S> {

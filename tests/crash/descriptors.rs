@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 use crate::client::{Protocol, Session, message};
 use crate::world::World;
@@ -23,7 +23,9 @@ fn a_server_out_of_descriptors_goes_on() {
     let mut early = Session::open(world.smtp(), Protocol::Smtp).expect("a session");
     let pid = Pid::from_raw(i32::try_from(world.pid()).expect("a process id"));
     let used = fs::read_dir(format!("/proc/{}/fd", world.pid())).expect("the server's descriptors").count() as u64;
-    let limit = prlimit(pid, Resource::Nofile, Rlimit { current: Some(used + LEFT), maximum: None });
+    // The server has inherited our own upper bound; only the one below is lowered.
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let limit = prlimit(pid, Resource::Nofile, Rlimit { current: Some(used + LEFT), maximum });
     let before = limit.expect("the limit can be lowered");
 
     let crowd: Vec<_> = (0..CONNECTIONS).filter_map(|_| TcpStream::connect(world.smtp()).ok()).collect();

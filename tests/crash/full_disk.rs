@@ -65,7 +65,7 @@ impl SmallDisk {
 #[test]
 fn a_full_disk_defers_and_loses_nothing() {
     let Some(disk) = SmallDisk::new() else { return };
-    let world = World::with(User::Same, Settings { spool: Some(disk.path().join("spool")), ..Settings::default() });
+    let mut world = World::with(User::Same, Settings { spool: Some(disk.path().join("spool")), ..Settings::default() });
     world.domain("example.org").pop("alice").alias("info@example.org", &["alice"]);
     let mut taken = Vec::new();
     let mut send = |id: String, octets: usize| {
@@ -87,15 +87,24 @@ fn a_full_disk_defers_and_loses_nothing() {
         let reply = send(format!("full{number}"), octets);
         assert!(reply.later(), "a full disk must defer, not answer {reply:?}");
     }
-    let refused = world.restante(&["alias", "add", "late@example.org", "alice"]);
-    assert!(refused.code == 1 && !refused.stderr.trim().is_empty(), "{refused:?}");
+    // A change of the directory may still fit into what RocksDB has set aside; what matters is that the answer is true.
+    let changes = (0..20).map(|number| format!("full{number}@example.org"));
+    let made: Vec<String> = changes.filter(|alias| change(&world, alias)).collect();
 
     disk.make_room();
     let resumed = until(RESUMED, || send("after".into(), 600_000).taken().then_some(()));
     assert!(resumed.is_some(), "no mail is taken although there is room:\n{}", world.log());
-    let changed = until(RESUMED, || (world.restante(&["alias", "add", "late@example.org", "alice"]).code == 0).then_some(()));
+    let changed = until(RESUMED, || change(&world, "after@example.org").then_some(()));
     assert!(changed.is_some(), "no change is taken although there is room:\n{}", world.log());
 
+    // What is there has to be there after a crash too.
+    world.kill();
+    world.bury();
+    world.start();
+    let export = world.done(&["export"]);
+    for alias in made.iter().map(String::as_str).chain(["after@example.org"]) {
+        assert!(export.contains(&format!("\"{alias}\"")), "{alias} was acknowledged");
+    }
     let there: Vec<_> = world.maildir("alice").wait(taken.len()).iter().map(|file| file.sent().to_vec()).collect();
     for text in &taken {
         assert_eq!(
@@ -105,4 +114,11 @@ fn a_full_disk_defers_and_loses_nothing() {
             String::from_utf8_lossy(text.get(..80).unwrap_or_default())
         );
     }
+}
+
+/// Adds an alias; whether that was acknowledged. A refusal has words.
+fn change(world: &World, alias: &str) -> bool {
+    let printed = world.restante(&["alias", "add", alias, "alice"]);
+    assert!(printed.code == 0 || (printed.code == 1 && !printed.stderr.trim().is_empty()), "{printed:?}");
+    printed.code == 0
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::tricky;
 use crate::world::World;
 use crate::world::program::done;
+use crate::{same, tricky};
 
 /// Messages that are sent.
 const MESSAGES: usize = 5000;
@@ -36,7 +36,7 @@ fn smtp_source_fills_the_right_maildirs() {
     for name in &names {
         for message in world.maildir(name).wait(MESSAGES / BOXES) {
             // smtp-source ends the message with an empty line of its own.
-            assert_eq!(message.sent().strip_suffix(b"\n"), Some(tricky().as_slice()), "{}", message.path.display());
+            same(message.sent().strip_suffix(b"\n").unwrap_or_default(), &tricky());
             let original = message.field("X-Original-To").expect("an X-Original-To field");
             assert_eq!(message.field("Delivered-To"), Some(format!("{name}@example.org")));
             assert!(seen.insert(original.clone(), name.clone()).is_none(), "{original} came twice");

@@ -26,6 +26,31 @@ fn tricky() -> Vec<u8> {
     .into_bytes()
 }
 
+/// The same without what Postfix changes on its way: it folds long lines, and adds `Message-Id` and `Date`.
+fn tidy() -> Vec<u8> {
+    let text = String::from_utf8(tricky())
+        .expect("UTF-8")
+        .replace("Subject: traps\n", "Subject: traps\nMessage-Id: <1@client.test>\nDate: Mon, 1 Jun 2026 12:00:00 +0000\n");
+    text.lines().filter(|line| line.len() < 900).map(|line| format!("{line}\n")).collect::<String>().into_bytes()
+}
+
+/// swaks puts a line end after all that it is given.
+fn without_last_line_end(text: &[u8]) -> &[u8] {
+    text.strip_suffix(b"\n").unwrap_or(text)
+}
+
+/// Compares texts that are too long to print.
+#[track_caller]
+fn same(found: &[u8], expected: &[u8]) {
+    if found == expected {
+        return;
+    }
+    let at = found.iter().zip(expected).take_while(|(one, other)| one == other).count();
+    let part =
+        |text: &[u8]| String::from_utf8_lossy(text.get(at.saturating_sub(20)..).unwrap_or_default()).chars().take(200).collect::<String>();
+    panic!("octet {at} of {}, {} expected:\n{:?}\n{:?}", found.len(), expected.len(), part(found), part(expected));
+}
+
 /// The form that goes over the wire.
 fn crlf(text: &[u8]) -> Vec<u8> {
     text.iter().flat_map(|octet| if *octet == b'\n' { b"\r\n".as_slice() } else { std::slice::from_ref(octet) }).copied().collect()

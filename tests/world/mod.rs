@@ -250,7 +250,7 @@ impl World {
     /// export that names `model` is repeated with each name in its place.
     pub fn multiply(&self, model: &str, names: &[String]) {
         let export = self.done(&["export"]);
-        let mut lines = String::new();
+        let mut lines = heading(&export);
         for line in export.lines().filter(|line| line.contains(model)) {
             for (name, id) in names.iter().zip(1_000_000_u64..) {
                 let mut record: Value = serde_json::from_str(&line.replace(model, name)).expect("a line of JSON");
@@ -266,7 +266,7 @@ impl World {
     pub fn import_aliases(&self, model: &str, aliases: impl Iterator<Item = (String, String)>) {
         let export = self.done(&["export"]);
         let line = export.lines().find(|line| line.contains(model)).expect("the model is in the export");
-        let mut lines = String::new();
+        let mut lines = heading(&export);
         for (address, target) in aliases {
             let mut record: Value = serde_json::from_str(line).expect("a line of JSON");
             replace(&mut record, "key", &Value::from(address));
@@ -286,6 +286,11 @@ impl World {
     pub fn maildir(&self, name: &str) -> Maildir {
         Maildir::new(self.spool().join("mail").join(name))
     }
+}
+
+/// The first line of an export says what it is.
+fn heading(export: &str) -> String {
+    export.lines().take(1).map(|line| format!("{line}\n")).collect()
 }
 
 /// Gives the field of that name, wherever it stands in the record, another value.

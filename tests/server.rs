@@ -1,0 +1,21 @@
+//! The server over real sockets, with the real directory, spool and Maildirs behind it.
+
+#![allow(missing_docs, reason = "tests")]
+
+#[path = "server/client.rs"]
+mod client;
+#[path = "server/connections.rs"]
+mod connections;
+#[path = "server/dialogues.rs"]
+mod dialogues;
+#[path = "server/house.rs"]
+mod house;
+#[path = "server/messages.rs"]
+mod messages;
+#[path = "server/process.rs"]
+mod process;
+#[path = "server/proxies.rs"]
+mod proxies;
+#[path = "dialogues/transcript.rs"]
+#[allow(dead_code, reason = "the pure runs need more of it")]
+mod transcript;
