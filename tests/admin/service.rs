@@ -1,8 +1,11 @@
 //! Commands that need the whole service: serve, test, demo.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 
-use serde_json::json;
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use serde_json::{Value, json};
 
 use crate::place::Place;
 
@@ -78,4 +81,23 @@ fn the_demo_shows_what_it_promises_and_cleans_up() {
     }
     let left: Vec<_> = fs::read_dir(place.path()).expect("a folder").flatten().filter(|entry| entry.file_name() != "config").collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_demo_that_is_told_to_stop_leaves_nothing_behind() {
+    let place = Place::new();
+    let mut demo = place.command(&["demo"]);
+    let mut demo = demo.env("TMPDIR", place.path()).stdout(Stdio::piped()).spawn().expect("restante runs");
+    let pid = i32::try_from(demo.id()).ok().and_then(Pid::from_raw).expect("a process id");
+    let mut told = BufReader::new(demo.stdout.take().expect("a pipe")).lines();
+    let config =
+        told.by_ref().map_while(Result::ok).find_map(|line| line.trim().strip_prefix("export RESTANTE_CONFIG=").map(str::to_owned));
+    place.done(&["pop", "list", "--config", &config.expect("it says what to try next")]);
+    let folder = fs::read_dir(place.path()).expect("a folder").flatten().find(|entry| entry.file_name() != "config").expect("its folder");
+    let run: Value = serde_json::from_slice(&fs::read(folder.path().join("spool/run.json")).expect("it runs")).expect("JSON");
+    let server = run["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw).expect("a process id");
+    kill_process(pid, Signal::HUP).expect("it is ours");
+    assert!(demo.wait().expect("it ends").success());
+    assert!(!folder.path().exists());
+    assert!(test_kill_process(server).is_err(), "its server is gone");
 }
