@@ -1,8 +1,6 @@
 //! The pure session: a whole dialogue with one 4 KiB message (goal: under 15 µs), and the decoding of text (goal: over
 //! 2 GB/s).
 
-#![expect(missing_docs, reason = "the macros of criterion document nothing")]
-
 use std::hint::black_box;
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! What has to hold for any input, shared by the fuzz targets and by `tests/fuzz.rs`.
 //!
-//! Each function takes octets and panics when its property does not hold.
+//! Each function takes octets and panics when its property does not hold. A long run of one of them:
+//! `cargo +nightly fuzz run smtp` (cargo-fuzz; it builds everything anew, RocksDB too).
 
 #![allow(dead_code, reason = "each target uses one of them")]
 
@@ -232,5 +233,14 @@ pub fn address(input: &[u8]) {
     }
     if let Ok(name) = Name::parse(&text) {
         assert_eq!(Name::parse(&name.to_string()).as_ref(), Ok(&name), "{text:?}");
+    }
+}
+
+/// A configuration is taken or refused; refused, every line says what is wrong.
+pub fn config(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    if let Err(errors) = restante::config::parse(&text) {
+        let told = errors.to_string();
+        assert!(!told.is_empty() && told.lines().all(|line| !line.trim().is_empty()), "{text:?}: {told:?}");
     }
 }

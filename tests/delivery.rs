@@ -2,6 +2,10 @@
 
 #[path = "delivery/failing.rs"]
 mod failing;
+#[path = "delivery/outage.rs"]
+mod outage;
+#[path = "delivery/power.rs"]
+mod power;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,20 +41,7 @@ impl World {
     }
 
     fn accept(&self, text: &str, recipients: Vec<Vec<Destination>>, outcomes: Outcomes) -> Vec<Result<Stored, Failure>> {
-        let mut body = self.spool.body();
-        let mut text = text.as_bytes().to_vec();
-        assert!(body.take(&mut text).is_ok() && text.is_empty());
-        let recipients = recipients.into_iter().map(|to| (mailbox("Info+x@example.org"), to));
-        let recipients =
-            recipients.map(|(m, destinations)| Routed { recipient: Recipient::from(m), destinations, reserved: Vec::new() }).collect();
-        let routing = Routing {
-            id: self.spool.next_id(),
-            envelope: Envelope::from_sender(ReversePath::Mailbox(mailbox("sender@example.com"))),
-            recipients,
-            client: Client { helo: "client.example".into(), name: None, address: None },
-            with: With { spoken: Spoken::Lmtp, encrypted: false, charset: Default::default() },
-        };
-        self.spool.accept(routing, body, outcomes)
+        accept(&self.spool, text, recipients, outcomes)
     }
 
     fn files(&self, account: &str, part: &str) -> Vec<PathBuf> {
@@ -62,6 +53,23 @@ impl World {
     fn texts(&self, account: &str) -> Vec<String> {
         self.files(account, "new").iter().filter_map(|path| std::fs::read_to_string(path).ok()).collect()
     }
+}
+
+fn accept(spool: &Spool, text: &str, recipients: Vec<Vec<Destination>>, outcomes: Outcomes) -> Vec<Result<Stored, Failure>> {
+    let mut body = spool.body();
+    let mut text = text.as_bytes().to_vec();
+    assert!(body.take(&mut text).is_ok() && text.is_empty());
+    let recipients = recipients.into_iter().map(|to| (mailbox("Info+x@example.org"), to));
+    let recipients =
+        recipients.map(|(m, destinations)| Routed { recipient: Recipient::from(m), destinations, reserved: Vec::new() }).collect();
+    let routing = Routing {
+        id: spool.next_id(),
+        envelope: Envelope::from_sender(ReversePath::Mailbox(mailbox("sender@example.com"))),
+        recipients,
+        client: Client { helo: "client.example".into(), name: None, address: None },
+        with: With { spoken: Spoken::Lmtp, encrypted: false, charset: Default::default() },
+    };
+    spool.accept(routing, body, outcomes)
 }
 
 fn mailbox(text: &str) -> Mailbox {
@@ -192,6 +200,16 @@ fn a_mailbox_that_cannot_be_used_fails_alone() -> Outcome {
     std::fs::write(world.folder.path().join("mail/alice"), "a file in place of the folder")?;
     let results = world.accept(TEXT, vec![vec![to(1, "alice")], vec![to(2, "bob")]], Outcomes::Each);
     assert!(matches!(results[0], Err(Failure::Io(_))) && results[1].is_ok(), "{results:?}");
+    Ok(())
+}
+
+#[test]
+fn a_folder_that_an_admin_removed_is_made_again() -> Outcome {
+    let world = World::new()?;
+    for _ in 0..2 {
+        assert!(world.accept(TEXT, vec![vec![to(1, "alice")]], Outcomes::Each)[0].is_ok());
+        std::fs::remove_dir_all(world.folder.path().join("mail/alice"))?;
+    }
     Ok(())
 }
 

@@ -8,11 +8,13 @@ mod pure;
 mod transcript;
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use proptest::prelude::*;
 use pure::Pure;
-use restante::protocol::smtp::{Answer, Dialect, Step};
+use restante::mail::QueueId;
+use restante::protocol::smtp::{Answer, Dialect, Question, Reply, Session, Step};
 use transcript::{Event, Setup, Transcript, Transport, all, check};
 
 #[test]
@@ -182,7 +184,7 @@ fn refused_text_is_not_held() {
 /// What nobody asked for changes nothing.
 #[test]
 fn stray_answers_are_ignored() {
-    let now = std::time::Instant::now();
+    let now = Instant::now();
     let mut pure = Pure::connect(&Transcript::parse(Dialect::Smtp, "").setup);
     pure.send(b"HELO c\r\nMAIL FROM:<>\r\n");
     pure.output.clear();
@@ -191,6 +193,55 @@ fn stray_answers_are_ignored() {
     }
     assert!(pure.output.is_empty() && pure.session.envelope().is_some_and(|envelope| envelope.recipients.is_empty()));
     assert_eq!(pure.session.expire(&mut pure.output, now), Step::Close);
+}
+
+/// A session that has asked to commit a message for two recipients.
+fn committing(dialect: Dialect) -> (Session, Vec<u8>, Instant) {
+    let now = Instant::now();
+    let mut session = Pure::connect(&Transcript::parse(dialect, "").setup).session;
+    let (mut output, mut body) = (Vec::new(), Vec::new());
+    let text = format!("{} c\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nRCPT TO:<a@b.example>\r\nDATA\r\n.\r\n", dialect.hello());
+    let mut input = BytesMut::from(text.as_bytes());
+    loop {
+        let answer = match session.advance(&mut input, &mut output, &mut body, now) {
+            Step::Ask(Question::Recipient(_)) => Answer::Recipient(Ok(())),
+            Step::Ask(Question::Begin) => Answer::Begin(Ok(())),
+            Step::Ask(Question::Commit) => return (session, body, now),
+            other => panic!("{other:?}"),
+        };
+        session.answer(answer, &mut output, now);
+    }
+}
+
+/// The peer counts replies, so it gets as many as it has to, whatever the world says.
+#[test]
+fn every_recipient_has_an_outcome() {
+    let (stored, failed) = ("250 2.0.0 Ok: queued as 0000000000001\r\n", "451 4.3.0 Message could not be stored; try again later\r\n");
+    for (dialect, outcomes, said) in [
+        (Dialect::Smtp, 0, failed.to_owned()),
+        (Dialect::Smtp, 2, stored.to_owned()),
+        (Dialect::Lmtp, 0, failed.repeat(2)),
+        (Dialect::Lmtp, 1, format!("{stored}{failed}")),
+        (Dialect::Lmtp, 3, stored.repeat(2)),
+    ] {
+        let (mut session, _, now) = committing(dialect);
+        let mut output = Vec::new();
+        session.answer(Answer::Committed(vec![Reply::Queued { id: QueueId::new(1) }; outcomes]), &mut output, now);
+        assert_eq!(String::from_utf8_lossy(&output), said, "{dialect:?} {outcomes}");
+        assert!(session.envelope().is_none());
+    }
+}
+
+/// A client waits ten minutes for the reply to its data (RFC 5321 §4.5.3.2.6).
+#[test]
+fn the_end_of_data_has_ten_minutes() {
+    let (mut session, mut body, now) = committing(Dialect::Smtp);
+    assert_eq!(session.deadline(), now + Duration::from_secs(600));
+    let mut output = Vec::new();
+    assert_eq!(session.advance(&mut BytesMut::new(), &mut output, &mut body, now), Step::Ask(Question::Commit));
+    assert_eq!(session.expire(&mut output, session.deadline()), Step::Close);
+    assert!(output.starts_with(b"421 4.4.2 "));
+    assert_eq!(session.advance(&mut BytesMut::from("NOOP\r\n"), &mut output, &mut body, now), Step::Close);
 }
 
 /// There is a transcript for each reply that a session gives of its own accord.

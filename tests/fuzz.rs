@@ -25,6 +25,19 @@ fn corpus_holds() {
     replay("smtp", properties::smtp);
     replay("lmtp", properties::lmtp);
     replay("address", properties::address);
+    replay("config", properties::config);
+}
+
+/// The reference configuration with pieces cut out and others put in.
+fn configuration() -> impl Strategy<Value = Vec<u8>> {
+    let reference = include_str!("../config/restante.toml");
+    let lines: Vec<&str> = reference.lines().filter(|line| !line.starts_with("# ")).collect();
+    let line = prop_oneof![
+        6 => proptest::sample::select(lines).prop_map(str::to_owned),
+        1 => "(\\[?[a-z._]{1,12}\\]?)? ?=? ?(-?[0-9]{1,20}|\"\\PC{0,8}\"|\\[\\]|true)?",
+        1 => "\\PC{0,12}",
+    ];
+    proptest::collection::vec(line, 0..12).prop_map(|lines| lines.join("\n").into_bytes())
 }
 
 /// Pieces of dialogue, whole and broken, with octets of any kind between them.
@@ -108,6 +121,11 @@ proptest! {
     fn lmtp_holds(input in dialogue()) {
         properties::lmtp(&[&input[..1], b"LHLO c\r\n", &input[1..]].concat());
         properties::lmtp(&input);
+    }
+
+    #[test]
+    fn config_holds(input in configuration()) {
+        properties::config(&input);
     }
 
     #[test]

@@ -1,3 +1,5 @@
 #![no_main]
+#[path = "../properties.rs"]
+mod properties;
 
-libfuzzer_sys::fuzz_target!(|text: &str| drop(restante::config::parse(text)));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| properties::config(input));

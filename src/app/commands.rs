@@ -62,6 +62,9 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Init => setup::init(&file, output),
         Command::Serve => {
             let config = file.load_or_default()?;
+            if file.is_absent() {
+                note(&format!("no {} here: the defaults hold (`restante init` writes it)", file.path.display()))?;
+            }
             super::serve(config, file.path).map_err(|error| Failure::failed(error.to_string()))
         }
         Command::Demo { once } => client_runtime()?.block_on(demo::run(output, once)),
@@ -91,15 +94,14 @@ impl ConfigFile {
         config::load(&self.path).map_err(told)
     }
 
-    /// Reads it; if it is not there and nobody named it, the defaults hold, and that is said.
+    /// Reads it; if it is not there and nobody named it, the defaults hold.
     pub fn load_or_default(&self) -> Result<Config, Failure> {
-        match config::load(&self.path) {
-            Err(LoadError::Missing { .. }) if !self.named => {
-                note(&format!("no {} here: the defaults hold (`restante init` writes it)", self.path.display()))?;
-                config::parse("").map_err(|errors| told(errors.into()))
-            }
-            other => other.map_err(told),
-        }
+        if self.is_absent() { config::parse("").map_err(|errors| told(errors.into())) } else { self.load() }
+    }
+
+    /// Whether it is not there, and nobody said that it should be.
+    fn is_absent(&self) -> bool {
+        !self.named && !self.path.exists()
     }
 }
 

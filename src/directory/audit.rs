@@ -1,10 +1,11 @@
 //! Who changed what, when: one entry for each revision, written in the batch of the change itself.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::change::{Actor, Change, Effect};
-use super::export::ExportRecord;
+use super::change::{Actor, Change, Effect, ExportRecord};
 use super::model::{AccountId, AliasKey, Kind, PasswordHash, Revision, Target};
 use crate::mail::{Domain, Name};
 
@@ -24,10 +25,28 @@ pub struct Entry {
     pub effects: Vec<Effect>,
 }
 
+/// The same, written from what is at hand.
+#[derive(Serialize)]
+pub(super) struct EntryRef<'a> {
+    pub revision: Revision,
+    pub actor: &'a Actor,
+    pub at: Timestamp,
+    pub change: Cow<'a, Change>,
+    #[serde(serialize_with = "effects::serialize")]
+    pub effects: &'a [Effect],
+}
+
 /// The change without what an auditor must not see.
-pub fn redacted(change: &Change) -> Change {
-    let mut change = change.clone();
-    match &mut change {
+pub fn redacted(change: &Change) -> Cow<'_, Change> {
+    let mut redacted = match change {
+        Change::AddMaster { .. }
+        | Change::SetMasterPassword { .. }
+        | Change::AddPop { .. }
+        | Change::SetPopPassword { .. }
+        | Change::Import(_) => change.clone(),
+        _ => return Cow::Borrowed(change),
+    };
+    match &mut redacted {
         Change::AddMaster { password, .. }
         | Change::SetMasterPassword { password, .. }
         | Change::AddPop { password, .. }
@@ -40,7 +59,7 @@ pub fn redacted(change: &Change) -> Change {
         },
         _ => {}
     }
-    change
+    Cow::Owned(redacted)
 }
 
 /// Effects with numbered variants: the compact format cannot hold the tagged ones that programs read.
@@ -79,7 +98,7 @@ mod effects {
     struct Owned(#[serde(with = "Numbered")] Effect);
 
     pub fn serialize<S: Serializer>(effects: &[Effect], serializer: S) -> Result<S::Ok, S::Error> {
-        effects.iter().map(Borrowed).collect::<Vec<_>>().serialize(serializer)
+        serializer.collect_seq(effects.iter().map(Borrowed))
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Effect>, D::Error> {

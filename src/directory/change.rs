@@ -5,8 +5,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::export::ExportRecord;
-use super::model::{AccountId, AliasKey, Kind, PasswordHash, Posting, Revision, Role, State, Switch, Target};
+use super::model::{
+    AccountId, Alias, AliasKey, DomainRecord, Kind, List, Master, PasswordHash, Pop, Posting, Revision, Role, State, Switch, Target,
+    Trashed,
+};
 use super::view::Unreadable;
 use crate::mail::{Address, Domain, Name};
 
@@ -66,6 +68,17 @@ pub enum Change {
     SwitchAlias { key: AliasKey, switch: Switch },
     /// Put a record of an export back, under the same rules.
     Import(Box<ExportRecord>),
+}
+
+/// A record as it leaves one directory and enters another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExportRecord {
+    Domain(DomainRecord),
+    Master(Master),
+    Pop(Pop),
+    List(List),
+    Alias(Alias),
+    Trash(Trashed),
 }
 
 /// What a change did (or, in a preview, would do), in the order it happens.

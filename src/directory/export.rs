@@ -9,7 +9,7 @@ use std::io::{self, BufRead, Read as _, Write};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::change::{Actor, Change, ChangeError, Refusal};
+use super::change::{Actor, Change, ChangeError, ExportRecord, Refusal};
 use super::model::{Alias, DomainRecord, List, Master, Pop, Trashed};
 use super::store::{Directory, Page, Snapshot};
 use super::view::Unreadable;
@@ -29,19 +29,7 @@ const LINE_OCTETS: u64 = 64 << 20;
 /// Refused lines that are told one by one; of the others, only the number.
 const COMPLAINTS: usize = 1000;
 
-/// A record as it leaves one directory and enters another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "each variant is the record of its name")]
-pub enum ExportRecord {
-    Domain(DomainRecord),
-    Master(Master),
-    Pop(Pop),
-    List(List),
-    Alias(Alias),
-    Trash(Trashed),
-}
-
-/// The same, with its kind beside its fields, as a line shows it.
+/// A record with its kind beside its fields, as a line shows it.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "ExportRecord", tag = "kind", rename_all = "lowercase")]
 enum Tagged {

@@ -5,7 +5,8 @@
 //! Refuses to know routing, Maildirs and protocols: a change answers with the [`Effect`]s that others carry out.
 //!
 //! Reading order: [`model`] (records), [`view`] (questions), [`change`] (what can be asked for, and refused),
-//! [`rules`] (change + view → read set and write set; pure), [`store`] (the engine), [`schema`] (keys and formats on disk).
+//! [`rules`] (change + state → read set and write set; pure), [`schema`] (keys and formats on disk), [`store`] (the
+//! engine), [`audit`] (who changed what), [`password`] (hashes), [`export`] (everything as text, and back).
 
 pub mod audit;
 pub mod change;
@@ -17,8 +18,7 @@ pub mod schema;
 pub mod store;
 pub mod view;
 
-pub use change::{Actor, Applied, Change, ChangeError, Effect, Refusal, Suggestion};
-pub use export::ExportRecord;
+pub use change::{Actor, Applied, Change, ChangeError, Effect, ExportRecord, Refusal, Suggestion};
 pub use model::{
     AccountId, Alias, AliasKey, DomainRecord, Kind, List, Master, PasswordHash, Pop, Posting, Revision, Role, Standing, State, Switch,
     Target, TargetError, Trashed,

@@ -12,6 +12,7 @@ mod record;
 mod v1;
 
 pub use key::{Family, Key, Prefix, Referrer};
+pub(super) use record::encode_entry;
 pub use record::{Counters, Record, Uses, decode, encode, revision_of};
 
 /// The directory's format as a whole, written when it is made.

@@ -6,6 +6,7 @@
 
 mod commit;
 mod engine;
+mod group;
 mod snapshot;
 mod uses;
 
@@ -20,15 +21,11 @@ use self::engine::Engine;
 use self::uses::Counted;
 use super::change::{Actor, Applied, Change, ChangeError, Effect};
 use super::model::{AccountId, AliasKey, Revision};
-use super::rules::{self, Context, Expected, Overlay, Recording};
+use super::rules::{self, Context, Expected};
 use super::view::Unreadable;
 
 pub use self::snapshot::{Page, Snapshot, Subject};
 pub use super::model::Trashed;
-
-/// Changes that are synced together by [`Directory::apply_all`]: enough to make the sync cheap, few enough to decide
-/// again when another writer came between.
-const GROUP: usize = 4096;
 
 /// Attempts beside other writers before one goes on under the lock, so that a large change cannot starve.
 const ATTEMPTS: usize = 8;
@@ -109,34 +106,7 @@ impl Directory {
 
     /// Carries out many changes, in groups that are synced together; each stands or falls alone.
     pub fn apply_all(&self, actor: &Actor, changes: &[Change], now: Timestamp) -> Result<Vec<Result<Applied, ChangeError>>, Unreadable> {
-        let mut outcomes = Vec::with_capacity(changes.len());
-        for group in changes.chunks(GROUP) {
-            outcomes.extend(self.apply_group(actor, group, now)?);
-        }
-        Ok(outcomes)
-    }
-
-    fn apply_group(&self, actor: &Actor, group: &[Change], now: Timestamp) -> Result<Vec<Result<Applied, ChangeError>>, Unreadable> {
-        let contexts: Vec<Context> = group.iter().map(|change| self.context(change, now)).collect();
-        for attempt in 1.. {
-            let mut early = if attempt > ATTEMPTS { Some(self.lock()) } else { None };
-            let snapshot = self.snapshot();
-            let recording = Recording::new(&snapshot);
-            let (decided, refused) = decide_group(&recording, group, &contexts)?;
-            let mut late;
-            let state = match &mut early {
-                Some(state) => state,
-                None => {
-                    late = self.lock();
-                    &mut late
-                }
-            };
-            if self.holds(&snapshot, &recording.into_reads())? {
-                let first = self.commit(state, actor, now, &decided)?;
-                return Ok(in_order(first, decided, refused, group.len()));
-            }
-        }
-        Err(Unreadable("no attempt to commit was left".into()))
+        self.apply_groups(actor, changes, now)
     }
 
     /// What a change would do.
@@ -165,41 +135,4 @@ impl Directory {
         let step = u64::from(makes_account);
         Context { now, fresh: AccountId(self.next_id.fetch_add(step, Ordering::Relaxed)) }
     }
-}
-
-type Refused = Vec<(usize, ChangeError)>;
-
-/// Decides on a group, each change seeing those before it.
-fn decide_group<'c>(
-    recording: &Recording<'_, Snapshot<'_>>,
-    group: &'c [Change],
-    contexts: &[Context],
-) -> Result<(Vec<Decided<'c>>, Refused), Unreadable> {
-    let mut overlay = Overlay::new(recording);
-    let (mut decided, mut refused) = (Vec::with_capacity(group.len()), Vec::new());
-    for (at, (change, context)) in group.iter().zip(contexts).enumerate() {
-        match rules::decide(&overlay, change, None, *context) {
-            Ok((writes, effects)) => {
-                overlay.add(&writes);
-                decided.push(Decided { change, writes, effects });
-            }
-            Err(ChangeError::Unreadable(failure)) => return Err(failure),
-            Err(refusal) => refused.push((at, refusal)),
-        }
-    }
-    Ok((decided, refused))
-}
-
-/// The outcomes of a group in the order of its changes, the first carried out having made revision `first`.
-fn in_order(first: Revision, decided: Vec<Decided<'_>>, refused: Refused, length: usize) -> Vec<Result<Applied, ChangeError>> {
-    let mut done = (first.0..).map(Revision).zip(decided).map(|(revision, decided)| Applied { revision, effects: decided.effects });
-    let mut refused = refused.into_iter().peekable();
-    let mut outcomes = Vec::with_capacity(length);
-    for at in 0..length {
-        match refused.next_if(|(place, _)| *place == at) {
-            Some((_, refusal)) => outcomes.push(Err(refusal)),
-            None => outcomes.extend(done.next().map(Ok)),
-        }
-    }
-    outcomes
 }

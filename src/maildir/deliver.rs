@@ -8,9 +8,10 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 
 use super::Maildirs;
-use super::name::FileName;
+use super::name::{FileName, Stamp};
 use crate::directory::AccountId;
 use crate::router::Destination;
+use crate::sys::disk::Output;
 
 /// Octets moved at a time.
 const BLOCK: usize = 64 * 1024;
@@ -56,33 +57,79 @@ pub struct Staged<'a> {
     folder: PathBuf,
     name: String,
     size: u64,
-    published: bool,
+    state: State,
+}
+
+/// How far a copy has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// There is no file.
+    Unwritten,
+    /// The file is in `tmp`.
+    Hidden,
+    /// The file is in `new`.
+    Visible,
 }
 
 impl Maildirs {
+    /// A stamp for a copy that is written now.
+    pub fn stamp(&self, now: Timestamp) -> Stamp {
+        Stamp { at: now, process: std::process::id(), sequence: self.sequence.fetch_add(1, Ordering::Relaxed) }
+    }
+
     /// Writes a copy to the mailbox's `tmp`, and waits for the disk.
-    pub fn stage(&self, to: &Destination, copy: Copy<'_>, now: Timestamp) -> io::Result<Staged<'_>> {
+    pub fn stage(&self, to: &Destination, copy: Copy<'_>, stamp: Stamp) -> io::Result<Staged<'_>> {
         let folder = self.folder(to.id, &to.name)?;
-        let name = FileName {
-            at: now,
-            process: std::process::id(),
-            sequence: self.sequence.fetch_add(1, Ordering::Relaxed),
-            host: self.host.clone(),
-            size: copy.size(),
-            wire_size: copy.size() + copy.lines(),
+        let (size, wire_size) = (copy.size(), copy.size() + copy.lines());
+        let name = FileName { stamp, host: self.host.clone(), size, wire_size }.to_string();
+        let mut staged = Staged { maildirs: self, account: to.id, folder, name, size, state: State::Unwritten };
+        let mut file = match staged.create() {
+            // An admin moved the folder away while the server runs: it is looked for, and made, once more.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.known.lost(to.id, &to.name);
+                staged.folder = self.folder(to.id, &to.name)?;
+                staged.create()?
+            }
+            made => made?,
         };
-        let staged = Staged { maildirs: self, account: to.id, folder, name: name.to_string(), size: copy.size(), published: false };
-        let mut file = self.disk.create(&staged.path("tmp"))?;
+        staged.state = State::Hidden;
+        // The folder may have been moved since it was looked up, and another account have one of that name. Folders move
+        // only after they were forgotten, so what is still known was this account's when the file was made.
+        self.expect_known(to.id, &to.name)?;
         file.write_all(copy.fields.as_bytes())?;
         io::copy(&mut io::BufReader::with_capacity(BLOCK, copy.text.read()?), &mut file)?;
         file.sync()?;
         Ok(staged)
+    }
+
+    /// Whether a mailbox holds the file with that stamp, in `new` or, once it was seen, in `cur`; what it finds is safe.
+    pub fn holds(&self, to: &Destination, stamp: Stamp) -> io::Result<bool> {
+        let folder = self.folder(to.id, &to.name)?;
+        for part in ["new", "cur"].map(|part| folder.join(part)) {
+            if self.disk.list(&part)?.iter().any(|(file, _)| stamp.marks(file)) {
+                self.disk.sync_folder(&part)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
 impl Staged<'_> {
     fn path(&self, part: &str) -> PathBuf {
         self.folder.join(part).join(&self.name)
+    }
+
+    fn create(&self) -> io::Result<Box<dyn Output>> {
+        let (disk, path) = (&self.maildirs.disk, self.path("tmp"));
+        match disk.create(&path) {
+            // Stamps repeat only when a waiting copy is tried again, so this is what a crash left of the last try.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                disk.remove(&path)?;
+                disk.create(&path)
+            }
+            made => made,
+        }
     }
 
     /// Reads the file while it is only staged.
@@ -96,9 +143,19 @@ impl Staged<'_> {
         let disk = &self.maildirs.disk;
         let rename = || disk.rename(&self.path("tmp"), &path);
         self.maildirs.accounts.adding(self.account, || disk.modified(&new), self.size, rename).map_err(PublishError::Hidden)?;
-        self.published = true;
+        self.state = State::Visible;
         disk.sync_folder(&new).map_err(PublishError::Visible)?;
         Ok(path)
+    }
+
+    /// Takes a copy back that was published: it is only staged again. Fails where a reader was faster.
+    pub fn conceal(&mut self) -> io::Result<()> {
+        if self.state == State::Visible {
+            self.maildirs.disk.rename(&self.path("new"), &self.path("tmp"))?;
+            self.maildirs.accounts.recount(self.account);
+            self.state = State::Hidden;
+        }
+        Ok(())
     }
 }
 
@@ -115,7 +172,7 @@ pub enum PublishError {
 
 impl Drop for Staged<'_> {
     fn drop(&mut self) {
-        if !self.published {
+        if self.state == State::Hidden {
             // What cannot be removed now is removed as left over: see `Maildirs::sweep`.
             let _ = self.maildirs.disk.remove(&self.path("tmp"));
         }
@@ -132,7 +189,8 @@ impl Maildirs {
         let mut removed = 0;
         for (name, _) in self.disk.list(&tmp)? {
             let path = tmp.join(name);
-            if now.duration_since(self.disk.modified(&path)?).is_ok_and(|age| age > LEFT_OVER) {
+            let Ok(modified) = self.disk.modified(&path) else { continue };
+            if now.duration_since(modified).is_ok_and(|age| age > LEFT_OVER) {
                 self.disk.remove(&path)?;
                 removed += 1;
             }

@@ -4,10 +4,11 @@
 //! ones. The directory commits first, and folders follow: what a crash leaves between the two is put right at the next
 //! use, because the id in the folder tells whose it is. Ids grow, so of two that claim one folder the greater is right.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use super::Maildirs;
 use crate::directory::{AccountId, Effect};
@@ -18,24 +19,63 @@ use crate::sys::Kind;
 pub const MARKER: &str = "restante-account";
 /// The folder of deleted accounts' mail. No name begins with a dot.
 pub const TRASH: &str = ".trash";
+/// Ends the name of a folder in the trash that is being removed for good.
+const PURGED: &str = "~purged";
 /// Octets of a marker, with room to spare.
 const MARKER_OCTETS: u64 = 32;
+/// Folders that can be made at the same time: their syncs then share a commit of the file system's journal.
+const MADE_AT_ONCE: usize = 64;
 
-/// Accounts whose folder was found in order, so that a delivery need not look again.
-#[derive(Debug, Default)]
-pub(super) struct Known(RwLock<HashMap<AccountId, Name>>);
+/// What this process knows of an account's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Whereabouts {
+    /// It was found in order under this name, so that a delivery need not look again.
+    Under(Name),
+    /// It went to the trash: a delivery that was routed before does not bring it back.
+    Trashed,
+}
+
+/// What this process knows of folders, and who may make and move them.
+#[derive(Debug)]
+pub(super) struct Known {
+    accounts: RwLock<HashMap<AccountId, Whereabouts>>,
+    /// Held shared while a folder is made, and alone while folders move.
+    moving: RwLock<()>,
+    /// Held while the folder of a name is made.
+    making: [Mutex<()>; MADE_AT_ONCE],
+    stripes: RandomState,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        let making = std::array::from_fn(|_| Mutex::default());
+        Self { accounts: RwLock::default(), moving: RwLock::default(), making, stripes: RandomState::new() }
+    }
+}
 
 impl Known {
-    fn holds(&self, id: AccountId, name: &Name) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&id) == Some(name)
+    fn is(&self, id: AccountId, whereabouts: &Whereabouts) -> bool {
+        self.accounts.read().unwrap_or_else(PoisonError::into_inner).get(&id) == Some(whereabouts)
     }
 
-    fn add(&self, id: AccountId, name: &Name) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(id, name.clone());
+    fn set(&self, id: AccountId, whereabouts: Whereabouts) {
+        self.accounts.write().unwrap_or_else(PoisonError::into_inner).insert(id, whereabouts);
     }
 
     fn remove(&self, id: AccountId) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.accounts.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
+    /// The account's folder is no longer where it was found; that it was deleted stays known.
+    pub(super) fn lost(&self, id: AccountId, name: &Name) {
+        let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
+        if accounts.get(&id) == Some(&Whereabouts::Under(name.clone())) {
+            accounts.remove(&id);
+        }
+    }
+
+    fn stripe(&self, name: &Name) -> Option<&Mutex<()>> {
+        self.making.get(self.stripes.hash_one(name) as usize % MADE_AT_ONCE)
     }
 }
 
@@ -49,44 +89,95 @@ impl Maildirs {
     pub fn follow(&self, effects: &[Effect]) -> io::Result<()> {
         for effect in effects {
             match effect {
-                Effect::PopAdded { id, name } | Effect::PopRestored { id, name } => drop(self.folder(*id, name)?),
-                Effect::PopRenamed { id, from, to } => self.renamed(*id, from, to)?,
-                Effect::PopTrashed { id, name } => self.trashed(*id, name)?,
-                Effect::PopPurged { id, .. } => self.purged(*id)?,
+                Effect::PopAdded { id, name } => drop(self.folder(*id, name)?),
+                Effect::PopRestored { id, name } => {
+                    self.known.remove(*id);
+                    self.folder(*id, name)?;
+                }
+                Effect::PopRenamed { id, from, to } => self.alone(|| self.renamed(*id, from, to))?,
+                Effect::PopTrashed { id, name } => self.alone(|| self.trashed(*id, name))?,
+                Effect::PopPurged { id, .. } => self.alone(|| self.purged(*id))?,
                 _ => {}
             }
         }
         Ok(())
     }
 
+    /// Ends removals that a crash cut off.
+    pub(super) fn end_removals(&self) -> io::Result<()> {
+        let trash = self.root().join(TRASH);
+        for (entry, _) in self.disk.list(&trash)?.into_iter().filter(|(entry, _)| entry.ends_with(PURGED)) {
+            self.disk.remove_tree(&trash.join(entry))?;
+        }
+        Ok(())
+    }
+
     /// The account's folder, made (or fetched from the trash) where it is missing, and cleared of an earlier holder's.
     pub(super) fn folder(&self, id: AccountId, name: &Name) -> io::Result<PathBuf> {
+        let here = Whereabouts::Under(name.clone());
         let path = self.path(name);
-        if self.known.holds(id, name) {
+        if self.known.is(id, &here) {
             return Ok(path);
         }
-        match self.holder(&path)? {
-            Holder::Account(found) if found > id => return Err(io::Error::other(format!("{name} belongs to a newer account"))),
-            Holder::Account(found) if found < id => self.put_away(found, &path)?,
-            _ => {}
+        if self.known.is(id, &Whereabouts::Trashed) {
+            return Err(io::Error::other(format!("the account {name} has just been deleted")));
         }
-        let trash = self.trash(id);
-        if self.holder(&path)? == Holder::Nobody && self.holder(&trash)? != Holder::Nobody {
-            self.rename(&trash, &path)?;
+        {
+            let _nothing_moves = self.known.moving.read().unwrap_or_else(PoisonError::into_inner);
+            let _one_maker = self.known.stripe(name).map(|stripe| stripe.lock().unwrap_or_else(PoisonError::into_inner));
+            let place = self.holder(&path)?;
+            if !matches!(place, Holder::Account(found) if found != id) && self.holder(&self.trash(id))? == Holder::Nobody {
+                self.settle(id, name, place)?;
+                return Ok(path);
+            }
         }
-        self.make(id, &path)?;
-        // Left-over files cost space and nothing else: a delivery does not fail over them.
-        let _ = self.sweep(&path, std::time::SystemTime::now());
-        self.known.add(id, name);
+        self.alone(|| self.clear_and_settle(id, name))?;
         Ok(path)
     }
 
-    fn make(&self, id: AccountId, path: &Path) -> io::Result<()> {
+    /// Fails unless the account's folder is still known to lie under `name`.
+    pub(super) fn expect_known(&self, id: AccountId, name: &Name) -> io::Result<()> {
+        let moved = || Err(io::Error::other(format!("the Maildir of {name} has just been moved")));
+        if self.known.is(id, &Whereabouts::Under(name.clone())) { Ok(()) } else { moved() }
+    }
+
+    /// Acts while no folder is being made or moved.
+    fn alone<T>(&self, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let _alone = self.known.moving.write().unwrap_or_else(PoisonError::into_inner);
+        act()
+    }
+
+    fn clear_and_settle(&self, id: AccountId, name: &Name) -> io::Result<()> {
+        let path = self.path(name);
+        match self.holder(&path)? {
+            Holder::Account(found) if found > id => return Err(io::Error::other(format!("{name} belongs to a newer account"))),
+            Holder::Account(found) if found < id => self.put_away(found, &path)?,
+            Holder::Nobody | Holder::Unmarked | Holder::Account(_) => {}
+        }
+        let trash = self.trash(id);
+        if self.holder(&trash)? != Holder::Nobody {
+            self.join(&trash, &path)?;
+        }
+        let place = self.holder(&path)?;
+        self.settle(id, name, place)
+    }
+
+    /// Makes what is missing of a folder that is the account's to have.
+    fn settle(&self, id: AccountId, name: &Name, place: Holder) -> io::Result<()> {
+        let path = self.path(name);
+        self.make(id, &path, place)?;
+        // Left-over files cost space and nothing else: a delivery does not fail over them.
+        let _ = self.sweep(&path, std::time::SystemTime::now());
+        self.known.set(id, Whereabouts::Under(name.clone()));
+        Ok(())
+    }
+
+    fn make(&self, id: AccountId, path: &Path, place: Holder) -> io::Result<()> {
         let disk = &self.disk;
         for part in ["tmp", "new", "cur"] {
             disk.make_folder(&path.join(part))?;
         }
-        if self.holder(path)? != Holder::Account(id) {
+        if place != Holder::Account(id) {
             let draft = path.join(format!("{MARKER}~part"));
             match disk.remove(&draft) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
@@ -97,6 +188,7 @@ impl Maildirs {
             file.sync()?;
             disk.rename(&draft, &path.join(MARKER))?;
         }
+        // Even where all was there: a crash may have come before these syncs.
         disk.sync_folder(path)?;
         disk.sync_folder(self.root())
     }
@@ -105,37 +197,74 @@ impl Maildirs {
         self.known.remove(id);
         let (old, new) = (self.path(from), self.path(to));
         if self.holder(&old)? == Holder::Account(id) {
-            if let Holder::Account(other) = self.holder(&new)? {
-                self.put_away(other, &new)?;
+            match self.holder(&new)? {
+                Holder::Account(other) if other != id => self.put_away(other, &new)?,
+                Holder::Nobody | Holder::Unmarked | Holder::Account(_) => {}
             }
-            self.rename(&old, &new)?;
+            self.join(&old, &new)?;
         }
-        self.folder(id, to).map(drop)
+        self.clear_and_settle(id, to)
     }
 
     fn trashed(&self, id: AccountId, name: &Name) -> io::Result<()> {
-        self.known.remove(id);
-        self.accounts.forget(id);
         let path = self.path(name);
-        if self.holder(&path)? == Holder::Account(id) { self.put_away(id, &path) } else { Ok(()) }
+        if self.holder(&path)? == Holder::Unmarked {
+            // Mail that an admin brought for an account that was never used.
+            self.make(id, &path, Holder::Unmarked)?;
+        }
+        if self.holder(&path)? == Holder::Account(id) {
+            self.put_away(id, &path)?;
+        }
+        self.known.set(id, Whereabouts::Trashed);
+        self.accounts.forget(id);
+        Ok(())
     }
 
     fn purged(&self, id: AccountId) -> io::Result<()> {
-        match self.disk.remove_tree(&self.trash(id)) {
+        let (kept, purged) = (self.trash(id), self.root().join(TRASH).join(format!("{}{PURGED}", id.0)));
+        let missing = |done: io::Result<()>| match done {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
-        }
+        };
+        // Two steps, so that a removal that is cut off is known as one, and never mistaken for mail that is kept.
+        missing(self.disk.remove_tree(&purged))?;
+        missing(self.disk.rename(&kept, &purged))?;
+        self.disk.sync_folder(&self.root().join(TRASH))?;
+        missing(self.disk.remove_tree(&purged))
     }
 
     fn put_away(&self, id: AccountId, path: &Path) -> io::Result<()> {
         self.known.remove(id);
-        self.rename(path, &self.trash(id))
+        self.join(path, &self.trash(id))
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.rename(from, to)?;
+    /// Moves a folder; where there is one already, its content goes there.
+    fn join(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if self.holder(to)? == Holder::Nobody {
+            self.disk.rename(from, to)?;
+        } else {
+            self.merge(from, to)?;
+            self.disk.sync_folder(to)?;
+            self.disk.remove_tree(from)?;
+        }
         self.disk.sync_folder(&self.root().join(TRASH))?;
         self.disk.sync_folder(self.root())
+    }
+
+    /// Moves the files of one folder into another. Of two with the same name, one is enough: names of messages are
+    /// unique, and anything else is made anew by the program that it belongs to.
+    fn merge(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let there: HashSet<String> = self.disk.list(to)?.into_iter().map(|(name, _)| name).collect();
+        for (name, kind) in self.disk.list(from)? {
+            let (source, target) = (from.join(&name), to.join(&name));
+            if !there.contains(&name) {
+                self.disk.rename(&source, &target)?;
+            } else if kind == Kind::Folder {
+                self.merge(&source, &target)?;
+                self.disk.sync_folder(&target)?;
+            }
+        }
+        Ok(())
     }
 
     fn trash(&self, id: AccountId) -> PathBuf {

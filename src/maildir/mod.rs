@@ -19,6 +19,7 @@ pub mod quota;
 pub use deliver::{Copy, PublishError, Staged, Text};
 pub use quota::{NoRoom, Reservation, Usage};
 
+use crate::sys::disk::make_folders;
 use crate::sys::{Disk, Real};
 
 /// What happens at RCPT when a mailbox is full.
@@ -61,10 +62,13 @@ impl Maildirs {
 
     /// The same on another disk.
     pub fn on(settings: Settings, disk: Arc<dyn Disk>) -> io::Result<Self> {
-        disk.make_folder(&settings.root.join(folders::TRASH))?;
-        disk.sync_folder(&settings.root)?;
+        make_folders(&*disk, &settings.root.join(folders::TRASH))?;
         let host = name::escaped(&settings.hostname);
-        Ok(Self { settings, disk, host, sequence: AtomicU64::new(0), known: Default::default(), accounts: Default::default() })
+        let maildirs = Self { settings, disk, host, sequence: AtomicU64::new(0), known: Default::default(), accounts: Default::default() };
+        if let Err(error) = maildirs.end_removals() {
+            tracing::warn!(%error, "mail of an account that was removed for good is still there; it is tried again at the next start");
+        }
+        Ok(maildirs)
     }
 
     /// What the operator said.

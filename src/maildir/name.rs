@@ -5,15 +5,35 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-/// A message file's name, as we give it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileName {
+/// What makes a name unlike all others of its host: `<secs>.M<µs>P<pid>Q<seq>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
     /// When the file was made.
     pub at: Timestamp,
     /// The process.
     pub process: u32,
     /// How many files this process had made before.
     pub sequence: u64,
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.M{}P{}Q{}", self.at.as_second(), self.at.subsec_microsecond(), self.process, self.sequence)
+    }
+}
+
+impl Stamp {
+    /// Whether a file name carries this stamp, whatever host, sizes and flags follow.
+    pub fn marks(&self, name: &str) -> bool {
+        name.strip_prefix(&self.to_string()).is_some_and(|rest| rest.starts_with('.'))
+    }
+}
+
+/// A message file's name, as we give it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileName {
+    /// What makes it unique.
+    pub stamp: Stamp,
     /// The host, escaped by [`escaped`].
     pub host: String,
     /// Octets on disk.
@@ -24,8 +44,7 @@ pub struct FileName {
 
 impl fmt::Display for FileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (seconds, micros) = (self.at.as_second(), self.at.subsec_microsecond());
-        write!(f, "{seconds}.M{micros}P{}Q{}.{},S={},W={}", self.process, self.sequence, self.host, self.size, self.wire_size)
+        write!(f, "{}.{},S={},W={}", self.stamp, self.host, self.size, self.wire_size)
     }
 }
 
@@ -51,10 +70,12 @@ mod tests {
     #[test]
     fn a_name_tells_its_size_and_keeps_its_unique_part() {
         let at = Timestamp::from_microsecond(1_700_000_000_000_042).unwrap_or(Timestamp::UNIX_EPOCH);
-        let name = FileName { at, process: 7, sequence: 3, host: escaped("mx/1:a,b"), size: 120, wire_size: 125 }.to_string();
+        let stamp = Stamp { at, process: 7, sequence: 3 };
+        let name = FileName { stamp, host: escaped("mx/1:a,b"), size: 120, wire_size: 125 }.to_string();
         assert_eq!(name, "1700000000.M42P7Q3.mx\\0571\\072a\\054b,S=120,W=125");
         let flagged = format!("{name}:2,FS");
         assert_eq!((unique(&flagged), size(&flagged)), (name.as_str(), Some(120)));
+        assert!(stamp.marks(&flagged) && !Stamp { sequence: 30, ..stamp }.marks(&name) && !stamp.marks("1700000000.M42P7Q31.mx"));
     }
 
     #[test]

@@ -63,6 +63,11 @@ impl Accounts {
         held(&self.0).remove(&id);
     }
 
+    /// What was known of an account's usage is no longer true.
+    pub(super) fn recount(&self, id: AccountId) {
+        held(&self.account(id)).seen = None;
+    }
+
     /// Counts a delivery that `publish` makes visible, if the usage is known and nobody else has been there.
     pub(super) fn adding(
         &self,

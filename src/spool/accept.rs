@@ -14,7 +14,7 @@ use super::body::{Body, Complete};
 use crate::directory::AccountId;
 use crate::mail::trace::{Client, Delivery, Received, With};
 use crate::mail::{Envelope, QueueId, Recipient};
-use crate::maildir::{Copy, NoRoom, PublishError, Reservation, Staged};
+use crate::maildir::{Copy, NoRoom, PublishError, Reservation, Staged, Text as _};
 use crate::router::Destination;
 
 /// One accepted recipient and the mailboxes it leads to (none: discarded).
@@ -102,8 +102,30 @@ impl From<NoRoom> for Failure {
     }
 }
 
+/// Octets that stay free on the disk: what the directory and the rest of the system need to go on working.
+const KEPT_FREE: u64 = 16 << 20;
+
+/// A recipient, and the mailboxes it wants a copy in.
+type Wish = (Recipient, Vec<Destination>);
+
 /// One mailbox's copy: staged, or why not.
 type Attempt<'a> = Result<Staged<'a>, Failure>;
+
+/// A copy that the disk has.
+enum Placed<'a> {
+    /// In `new` of its mailbox.
+    Visible(PathBuf, Staged<'a>),
+    /// In the queue.
+    Waiting(PathBuf),
+}
+
+impl Placed<'_> {
+    fn path(&self) -> &PathBuf {
+        match self {
+            Self::Visible(path, _) | Self::Waiting(path) => path,
+        }
+    }
+}
 
 impl Spool {
     /// Makes a message safe: one result for each recipient, in order. Blocks on the disk.
@@ -116,28 +138,30 @@ impl Spool {
             _ => None,
         };
         let received = Received { client, by: self.hostname.clone(), with, id, only, at: Timestamp::now() };
-        let wanted: Vec<(Recipient, Vec<Destination>)> = recipients.iter().map(|r| (r.recipient.clone(), r.destinations.clone())).collect();
+        let (wishes, mut promised) = divided(recipients);
         let mut staged: HashMap<AccountId, Attempt<'_>> = HashMap::new();
-        let mut reservations = Vec::new();
-        for routed in recipients {
-            let Routed { recipient, destinations, reserved } = routed;
-            for (destination, reservation) in destinations.into_iter().zip(reserved.into_iter().chain(std::iter::repeat_with(|| None))) {
-                if staged.contains_key(&destination.id) {
+        if !self.has_room(&text, wishes.iter().map(|(_, to)| to.len() as u64).sum()) {
+            return vec![Err(Failure::DiskFull); wishes.len()];
+        }
+        for (recipient, destinations) in &wishes {
+            for to in destinations {
+                if staged.contains_key(&to.id) {
                     continue;
                 }
-                let delivery = Delivery {
-                    sender: &envelope.sender,
-                    delivered_to: &destination.address,
-                    original: &recipient.path,
-                    received: &received,
-                };
-                let attempt = self.stage(&destination, &delivery, &text, reservation, &mut reservations);
-                staged.insert(destination.id, attempt);
+                let fields =
+                    Delivery { sender: &envelope.sender, delivered_to: &to.address, original: &recipient.path, received: &received };
+                let attempt = self.stage(to, &fields, &text, &mut promised);
+                staged.insert(to.id, attempt);
             }
         }
-        let verdicts = verdicts(&wanted, &staged, outcomes);
-        let files = self.publish(id, &wanted, &verdicts, staged);
-        wanted.iter().zip(verdicts).map(|((_, destinations), verdict)| verdict.and_then(|()| stored(id, destinations, &files))).collect()
+        let verdicts = verdicts(&wishes, outcomes, |to| staged.get(&to)?.as_ref().err());
+        self.publish(id, &wishes, verdicts, staged, outcomes)
+    }
+
+    /// Whether the disk has room for so many copies, as far as it can tell beforehand.
+    fn has_room(&self, text: &Complete, copies: u64) -> bool {
+        let wanted = text.len().saturating_mul(copies).saturating_add(KEPT_FREE);
+        self.disk.free(&self.maildirs.settings().root).is_ok_and(|free| free >= wanted)
     }
 
     fn stage<'a>(
@@ -145,8 +169,7 @@ impl Spool {
         to: &Destination,
         delivery: &Delivery<'_>,
         text: &Complete,
-        reservation: Option<Reservation>,
-        reservations: &mut Vec<Reservation>,
+        promised: &mut HashMap<AccountId, Reservation>,
     ) -> Attempt<'a> {
         if text.journey.loops_at(&to.address) {
             return Err(Failure::Loop);
@@ -154,66 +177,106 @@ impl Spool {
         let mut fields = String::new();
         delivery.write(&mut fields);
         let copy = Copy { fields: &fields, text };
-        let reservation = match reservation {
+        let reservation = match promised.remove(&to.id) {
             Some(reservation) => Some(reservation),
             None => self.maildirs.reserve(to, copy.size())?,
         };
         if let Some(mut reservation) = reservation {
             reservation.resize(copy.size())?;
-            reservations.push(reservation);
+            // Kept until the message is counted in the mailbox.
+            promised.insert(to.id, reservation);
         }
-        Ok(self.maildirs.stage(to, copy, delivery.received.at)?)
+        Ok(self.maildirs.stage(to, copy, self.maildirs.stamp(delivery.received.at))?)
     }
 
-    /// Publishes what some accepted recipient needs; the rest is dropped, and so removed.
+    /// Publishes what some accepted recipient needs; the rest is dropped, and so removed. Where a copy can neither be
+    /// published nor be held in the queue, the copies that only its recipients wanted are taken back.
     fn publish(
         &self,
         id: QueueId,
-        wanted: &[(Recipient, Vec<Destination>)],
-        verdicts: &[Result<(), Failure>],
+        wishes: &[Wish],
+        accepted: Vec<Result<(), Failure>>,
         mut staged: HashMap<AccountId, Attempt<'_>>,
-    ) -> HashMap<AccountId, Result<PathBuf, Failure>> {
-        let needed = wanted.iter().zip(verdicts).filter(|(_, verdict)| verdict.is_ok()).flat_map(|((_, to), _)| to);
-        let mut files = HashMap::new();
-        let mut seen = HashSet::new();
-        for destination in needed {
-            if !seen.insert(destination.id) {
-                continue;
-            }
-            if let Some(Ok(copy)) = staged.remove(&destination.id) {
-                files.insert(destination.id, self.publish_or_hold(id, destination, copy));
+        outcomes: Outcomes,
+    ) -> Vec<Result<Stored, Failure>> {
+        let (mut placed, mut failed) = (HashMap::new(), HashMap::new());
+        for to in wanted(wishes, &accepted) {
+            if let Some(Ok(copy)) = staged.remove(&to.id) {
+                match self.place(id, to, copy) {
+                    Ok(copy) => drop(placed.insert(to.id, copy)),
+                    Err(failure) => drop(failed.insert(to.id, failure)),
+                }
+                if outcomes == Outcomes::Together && !failed.is_empty() {
+                    break;
+                }
             }
         }
-        files
+        let published = verdicts(wishes, outcomes, |to| failed.get(&to));
+        let verdicts: Vec<_> = accepted.into_iter().zip(published).map(|(accepted, published)| accepted.and(published)).collect();
+        let kept: HashSet<AccountId> = wanted(wishes, &verdicts).map(|to| to.id).collect();
+        let files: HashMap<AccountId, PathBuf> = placed.iter().map(|(to, copy)| (*to, copy.path().clone())).collect();
+        placed.into_iter().filter(|(to, _)| !kept.contains(to)).for_each(|(_, copy)| self.take_back(id, copy));
+        wishes.iter().zip(verdicts).map(|((_, to), verdict)| verdict.and_then(|()| stored(id, to, &files))).collect()
     }
 
-    fn publish_or_hold(&self, id: QueueId, to: &Destination, mut copy: Staged<'_>) -> Result<PathBuf, Failure> {
-        match copy.publish() {
-            Ok(path) => Ok(path),
-            Err(PublishError::Hidden(_)) => Ok(self.hold(id, to, &copy)?),
-            Err(PublishError::Visible(error)) => Err(error.into()),
+    /// Publishes a copy, or holds it in the queue where its mailbox fails at the last step.
+    fn place<'a>(&self, id: QueueId, to: &Destination, mut copy: Staged<'a>) -> Result<Placed<'a>, Failure> {
+        let error = match copy.publish() {
+            Ok(path) => return Ok(Placed::Visible(path, copy)),
+            Err(PublishError::Hidden(error)) => error,
+            Err(PublishError::Visible(error)) => {
+                copy.conceal()?;
+                error
+            }
+        };
+        tracing::warn!(%id, account = %to.name, %error, "a copy waits in the queue, because its mailbox failed");
+        Ok(Placed::Waiting(self.hold(id, to, &copy)?))
+    }
+
+    /// Undoes what a failed recipient's other copies became. What cannot be undone is a copy too many, and no loss.
+    fn take_back(&self, id: QueueId, copy: Placed<'_>) {
+        let undone = match copy {
+            Placed::Visible(_, mut copy) => copy.conceal(),
+            Placed::Waiting(path) => self.disk.remove(&path).and_then(|()| self.disk.sync_folder(&self.queue)),
+        };
+        if let Err(error) = undone {
+            tracing::warn!(%id, %error, "a copy of a message that was refused could not be taken back; the sender's next try makes another");
         }
     }
 }
 
-/// Each recipient's verdict once all copies are staged: what fails it, if anything.
-fn verdicts(
-    wanted: &[(Recipient, Vec<Destination>)],
-    staged: &HashMap<AccountId, Attempt<'_>>,
-    outcomes: Outcomes,
-) -> Vec<Result<(), Failure>> {
-    let each = wanted.iter().map(|(_, destinations)| {
-        let failed = destinations.iter().find_map(|to| staged.get(&to.id)?.as_ref().err());
-        failed.map_or(Ok(()), |failure| Err(failure.clone()))
-    });
+/// Takes recipients apart into what they want and what they were promised. Of several promises for one mailbox the first
+/// stays: there will be one copy.
+fn divided(recipients: Vec<Routed>) -> (Vec<Wish>, HashMap<AccountId, Reservation>) {
+    let mut promised = HashMap::new();
+    let mut wishes = Vec::with_capacity(recipients.len());
+    for Routed { recipient, destinations, reserved } in recipients {
+        for (to, reservation) in destinations.iter().zip(reserved) {
+            if let Some(reservation) = reservation {
+                promised.entry(to.id).or_insert(reservation);
+            }
+        }
+        wishes.push((recipient, destinations));
+    }
+    (wishes, promised)
+}
+
+/// The mailboxes of the recipients that nothing has failed yet.
+fn wanted<'a>(wishes: &'a [Wish], verdicts: &'a [Result<(), Failure>]) -> impl Iterator<Item = &'a Destination> {
+    wishes.iter().zip(verdicts).filter(|(_, verdict)| verdict.is_ok()).flat_map(|((_, to), _)| to)
+}
+
+/// Each recipient's verdict, given what has failed so far: its own first failure, or for all alike the first of any.
+fn verdicts<'a>(wishes: &[Wish], outcomes: Outcomes, failure: impl Fn(AccountId) -> Option<&'a Failure>) -> Vec<Result<(), Failure>> {
+    let each = wishes.iter().map(|(_, to)| to.iter().find_map(|to| failure(to.id)).map_or(Ok(()), |failure| Err(failure.clone())));
     match outcomes {
         Outcomes::Each => each.collect(),
-        Outcomes::Together => vec![each.collect::<Result<(), Failure>>(); wanted.len()],
+        Outcomes::Together => vec![each.collect::<Result<(), Failure>>(); wishes.len()],
     }
 }
 
-fn stored(id: QueueId, destinations: &[Destination], files: &HashMap<AccountId, Result<PathBuf, Failure>>) -> Result<Stored, Failure> {
-    let lost = || Err(Failure::Io("a copy was not published".into()));
-    let files = destinations.iter().map(|to| files.get(&to.id).cloned().unwrap_or_else(lost)).collect::<Result<_, _>>()?;
+fn stored(id: QueueId, destinations: &[Destination], files: &HashMap<AccountId, PathBuf>) -> Result<Stored, Failure> {
+    let lost = || Failure::Io("a copy was not published".into());
+    let files = destinations.iter().map(|to| files.get(&to.id).cloned().ok_or_else(lost)).collect::<Result<_, _>>()?;
     Ok(Stored { id, files })
 }

@@ -51,13 +51,17 @@ impl Body {
         self.ends_with_newline = *last == b'\n';
         self.octets += text.len() as u64;
         self.lines += memchr::memchr_iter(b'\n', text).count() as u64;
-        if self.overflow.is_none() && self.memory.len() + text.len() > MESSAGE_IN_MEMORY {
-            // A file without a name: nothing is left of it when the process ends, however it ends.
-            self.overflow = Some(tempfile::tempfile_in(&self.folder)?);
-        }
-        match &mut self.overflow {
-            Some(file) => file.write_all(text)?,
-            None => self.memory.extend_from_slice(text),
+        // Memory is filled to the last octet, so that a header section within its limit lies there whole.
+        let room = MESSAGE_IN_MEMORY.saturating_sub(self.memory.len()).min(text.len());
+        let (kept, rest) = text.split_at_checked(room).unwrap_or((text, &[]));
+        self.memory.extend_from_slice(kept);
+        if !rest.is_empty() {
+            let file = match &mut self.overflow {
+                Some(file) => file,
+                // A file without a name: nothing is left of it when the process ends, however it ends.
+                None => self.overflow.insert(tempfile::tempfile_in(&self.folder)?),
+            };
+            file.write_all(rest)?;
         }
         text.clear();
         Ok(())

@@ -6,16 +6,18 @@
 //! Reading order: [`body`] (a text on its way in), [`accept`] (the promise), [`waiting`] (what could not be delivered
 //! after it was accepted). `spool/README.md` has the states on disk.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::mail::QueueId;
 use crate::maildir::Maildirs;
+use crate::sys::disk::make_folders;
 use crate::sys::{Disk, Numbering, Real};
 
 pub mod accept;
@@ -33,6 +35,8 @@ pub struct Spool {
     maildirs: Arc<Maildirs>,
     disk: Arc<dyn Disk>,
     numbering: Numbering,
+    /// Waiting copies that were delivered and whose file could not be removed. Held during a pass over the queue.
+    delivered: Mutex<HashSet<String>>,
     _lock: File,
 }
 
@@ -62,10 +66,11 @@ impl Spool {
     pub fn on(dir: PathBuf, hostname: String, maildirs: Arc<Maildirs>, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
         let (queue, incoming) = (dir.join("queue"), dir.join("incoming"));
         let refused = |cause| OpenError::Io { path: dir.clone(), cause };
-        disk.make_folder(&queue).and_then(|()| disk.make_folder(&incoming)).map_err(refused)?;
+        make_folders(&*disk, &queue).and_then(|()| make_folders(&*disk, &incoming)).map_err(refused)?;
         let lock = File::options().create(true).truncate(false).write(true).open(dir.join("lock")).map_err(refused)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| OpenError::InUse(dir.clone()))?;
-        let spool = Self { queue, incoming, hostname, maildirs, disk, numbering: Numbering::default(), _lock: lock };
+        let spool =
+            Self { queue, incoming, hostname, maildirs, disk, numbering: Numbering::default(), delivered: Mutex::default(), _lock: lock };
         spool.recover().map_err(refused)?;
         Ok(spool)
     }

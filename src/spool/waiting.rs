@@ -4,14 +4,19 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::PoisonError;
 
 use jiff::Timestamp;
 
 use super::Spool;
 use crate::directory::AccountId;
 use crate::mail::{Name, QueueId};
+use crate::maildir::name::Stamp;
 use crate::maildir::{Copy, PublishError, Staged, Text};
 use crate::router::Destination;
+
+/// Octets moved at a time.
+const BLOCK: usize = 64 * 1024;
 
 /// Ends the name of a file that is not whole yet.
 const PART: &str = "~part";
@@ -118,20 +123,35 @@ impl Spool {
     pub(super) fn hold(&self, id: QueueId, to: &Destination, copy: &Staged<'_>) -> io::Result<PathBuf> {
         let name = Waiting { id, account: to.id, name: to.name.clone() }.to_string();
         let (part, path) = (self.queue.join(format!("{name}{PART}")), self.queue.join(name));
-        let mut file = self.disk.create(&part)?;
-        io::copy(&mut copy.read()?, &mut file)?;
-        file.sync()?;
-        self.disk.rename(&part, &path)?;
-        self.disk.sync_folder(&self.queue)?;
+        let held = self.copy_to(&part, copy).and_then(|()| self.disk.rename(&part, &path));
+        if let Err(error) = held {
+            // What cannot be removed now is removed at the next start.
+            let _ = self.disk.remove(&part);
+            return Err(error);
+        }
+        if let Err(error) = self.disk.sync_folder(&self.queue) {
+            let _ = self.disk.remove(&path);
+            return Err(error);
+        }
         Ok(path)
     }
 
-    /// Removes what was being written when the process ended.
+    fn copy_to(&self, path: &Path, copy: &Staged<'_>) -> io::Result<()> {
+        let mut file = self.disk.create(path)?;
+        io::copy(&mut io::BufReader::with_capacity(BLOCK, copy.read()?), &mut file)?;
+        file.sync()
+    }
+
+    /// Removes what was being written when the process ended, and begins the numbers after those that wait.
     pub(super) fn recover(&self) -> io::Result<()> {
         for (file, _) in self.disk.list(&self.queue)? {
-            match Entry::of(&file).fate() {
-                Fate::Remove => self.disk.remove(&self.queue.join(file))?,
+            let entry = Entry::of(&file);
+            match entry.fate() {
+                Fate::Remove => self.disk.remove(&self.queue.join(&file))?,
                 Fate::Deliver | Fate::Leave => {}
+            }
+            if let Entry::Waiting(waiting) = entry {
+                self.numbering.pass(waiting.id);
             }
         }
         Ok(())
@@ -140,30 +160,53 @@ impl Spool {
     /// Delivers what waits, oldest first. `whereabouts` finds the mailbox of an account by its id and its last known name;
     /// copies of accounts that it does not find stay. Returns how many copies still wait.
     pub fn deliver_waiting(&self, whereabouts: impl Fn(AccountId, &Name) -> Option<Destination>) -> io::Result<usize> {
+        let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
         let mut files: Vec<String> = self.disk.list(&self.queue)?.into_iter().map(|(file, _)| file).collect();
         files.sort();
         let mut left = 0;
         for file in files {
             let Entry::Waiting(waiting) = Entry::of(&file) else { continue };
-            let delivered =
-                whereabouts(waiting.account, &waiting.name).is_some_and(|to| self.deliver_held(&self.queue.join(&file), &to).is_ok());
-            left += usize::from(!delivered);
+            let path = self.queue.join(&file);
+            if !delivered.contains(&file) {
+                let Some(to) = whereabouts(waiting.account, &waiting.name) else {
+                    left += 1;
+                    continue;
+                };
+                if let Err(error) = self.deliver_held(&path, &waiting, &to) {
+                    tracing::warn!(id = %waiting.id, account = %to.name, %error, "a copy still waits in the queue");
+                    left += 1;
+                    continue;
+                }
+                delivered.insert(file.clone());
+            }
+            match self.disk.remove(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(%error, "a copy was delivered, and cannot be removed from the queue");
+                }
+                _ => drop(delivered.remove(&file)),
+            }
         }
+        self.disk.sync_folder(&self.queue)?;
         Ok(left)
     }
 
-    fn deliver_held(&self, path: &Path, to: &Destination) -> io::Result<()> {
+    /// Delivers a waiting copy, unless a try that a crash cut off has done so already: the name in the Maildir is always
+    /// the same one.
+    fn deliver_held(&self, path: &Path, waiting: &Waiting, to: &Destination) -> io::Result<()> {
+        let at = i64::try_from(waiting.id.number()).ok().and_then(|micros| Timestamp::from_microsecond(micros).ok()).unwrap_or_default();
+        let stamp = Stamp { at, process: 0, sequence: waiting.account.0 };
+        if self.maildirs.holds(to, stamp)? {
+            return Ok(());
+        }
         let mut lines = 0;
-        let mut block = vec![0; 64 * 1024];
+        let mut block = vec![0; BLOCK];
         let mut file = self.disk.open(path)?;
         while let Some(part) = Some(file.read(&mut block)?).and_then(|octets| block.get(..octets)).filter(|part| !part.is_empty()) {
             lines += memchr::memchr_iter(b'\n', part).count() as u64;
         }
         let text = Held { spool: self, path, octets: self.disk.len(path)?, lines };
-        let mut staged = self.maildirs.stage(to, Copy { fields: "", text: &text }, Timestamp::now())?;
-        staged.publish().map_err(|(PublishError::Hidden(error) | PublishError::Visible(error))| error)?;
-        self.disk.remove(path)?;
-        self.disk.sync_folder(&self.queue)
+        let mut staged = self.maildirs.stage(to, Copy { fields: "", text: &text }, stamp)?;
+        staged.publish().map(drop).map_err(|(PublishError::Hidden(error) | PublishError::Visible(error))| error)
     }
 }
 

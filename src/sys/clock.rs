@@ -14,6 +14,11 @@ use crate::mail::QueueId;
 pub struct Numbering(AtomicU64);
 
 impl Numbering {
+    /// No id up to this one is handed out from now on.
+    pub fn pass(&self, id: QueueId) {
+        self.0.fetch_max(id.number(), Ordering::Relaxed);
+    }
+
     /// The next id.
     pub fn next(&self, now: Timestamp) -> QueueId {
         let micros = u64::try_from(now.as_microsecond()).unwrap_or(0);

@@ -90,4 +90,7 @@ impl Disk for Failing {
     fn modified(&self, path: &Path) -> io::Result<SystemTime> {
         Real.modified(path)
     }
+    fn free(&self, path: &Path) -> io::Result<u64> {
+        Real.free(path)
+    }
 }

@@ -94,7 +94,7 @@ fn agrees(preview: &Result<Vec<Effect>, ChangeError>, done: &Result<Applied, Cha
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     /// D1 to D10 after each of many changes, and after a reopening in between.
     #[test]
@@ -186,5 +186,65 @@ fn d1_a_race_for_a_name_has_one_winner() {
         racers.into_iter().map(|racer| racer.join().unwrap()).sum()
     });
     assert_eq!(wins, 1);
+    check(&house.directory.snapshot());
+}
+
+/// Each deletes or adopts a domain on the strength of what it found there: the range that was read has to hold.
+#[test]
+fn d8_what_is_read_as_a_range_is_held_to_it() {
+    let house = House::with(&[add_domain("home.example"), add_pop("alice", "home.example")]);
+    for round in 0..60 {
+        let place = format!("place{round}.example");
+        house.must(&add_domain(&place));
+        let other = format!("other{round}.example");
+        let empty = Change::DeleteDomain { domain: domain(&place), cascade: false };
+        std::thread::scope(|scope| {
+            let house = &house;
+            scope.spawn(move || house.apply(&empty).is_ok());
+            scope.spawn(move || house.apply(&add_pop(&format!("pop{round}"), &format!("place{round}.example"))).is_ok());
+            scope.spawn(move || house.apply(&add_alias(&format!("out{round}@home.example"), &[&format!("x@{other}")])).is_ok());
+            scope.spawn(move || house.apply(&add_domain(&format!("other{round}.example"))).is_ok());
+        });
+    }
+    check(&house.directory.snapshot());
+}
+
+/// Accounts and aliases to them, in more groups than one; at the end, accounts that the first group made already.
+fn large_import() -> Vec<Change> {
+    let mut changes = vec![add_domain("big.example")];
+    for n in 0..3000 {
+        changes.push(add_pop(&format!("p{n}"), "big.example"));
+        changes.push(add_alias(&format!("a{n}@big.example"), &[&format!("p{n}"), &format!("p{}", n / 2)]));
+    }
+    changes.extend((0..50).map(|n| add_pop(&format!("p{n}"), "big.example")));
+    changes
+}
+
+#[test]
+fn every_group_sees_the_groups_before_it() {
+    let house = House::empty();
+    let changes = large_import();
+    let outcomes = house.directory.apply_all(&Actor::Server, &changes, at(1)).unwrap();
+    let (done, refused) = outcomes.split_at(6001);
+    let revisions: Vec<u64> = done.iter().map(|one| one.as_ref().unwrap().revision.0).collect();
+    assert_eq!(revisions, (1..=6001).collect::<Vec<_>>());
+    assert!(
+        refused.iter().all(|one| matches!(one, Err(ChangeError::Refused(Refusal::NameTaken { .. } | Refusal::NameAndAddressTaken { .. }))))
+    );
+    check(&house.directory.snapshot());
+}
+
+#[test]
+fn groups_stand_beside_other_writers() {
+    let house = House::with(&[add_domain("big.example"), add_domain("small.example")]);
+    let (won, outcomes) = std::thread::scope(|scope| {
+        let house = &house;
+        let writer =
+            scope.spawn(move || (0..300).rev().filter(|n| house.apply(&add_pop(&format!("p{}", n * 10), "small.example")).is_ok()).count());
+        let outcomes = house.directory.apply_all(&Actor::Server, &large_import(), at(1)).unwrap();
+        (writer.join().unwrap(), outcomes)
+    });
+    let done = outcomes.iter().filter(|one| one.is_ok()).count();
+    assert_eq!(View::revision(&house.directory.snapshot()).0, (2 + won + done) as u64);
     check(&house.directory.snapshot());
 }

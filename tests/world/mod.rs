@@ -201,8 +201,13 @@ impl World {
         assert!(status.success(), "an orderly stop is a success, not {status}:\n{}", self.log());
     }
 
-    /// `kill -9`.
-    pub fn kill(&mut self) {
+    /// `kill -9`, while others use the world; [`World::bury`] comes after.
+    pub fn kill(&self) {
+        self.server.as_ref().expect("the server runs").signal(rustix::process::Signal::KILL);
+    }
+
+    /// Waits for the end of a server that was killed.
+    pub fn bury(&mut self) {
         drop(self.server.take());
     }
 
@@ -245,14 +250,33 @@ impl World {
     /// export that names `model` is repeated with each name in its place.
     pub fn multiply(&self, model: &str, names: &[String]) {
         let export = self.done(&["export"]);
-        let mut lines = String::new();
+        let mut lines = heading(&export);
         for line in export.lines().filter(|line| line.contains(model)) {
             for (name, id) in names.iter().zip(1_000_000_u64..) {
                 let mut record: Value = serde_json::from_str(&line.replace(model, name)).expect("a line of JSON");
-                renumber(&mut record, id);
+                // An account's id must not be taken twice.
+                replace(&mut record, "id", &Value::from(id));
                 writeln!(lines, "{record}").expect("a string takes it");
             }
         }
+        self.import(&lines);
+    }
+
+    /// Many aliases, by import: each is like the alias `model`, under another address and with another target.
+    pub fn import_aliases(&self, model: &str, aliases: impl Iterator<Item = (String, String)>) {
+        let export = self.done(&["export"]);
+        let line = export.lines().find(|line| line.contains(model)).expect("the model is in the export");
+        let mut lines = heading(&export);
+        for (address, target) in aliases {
+            let mut record: Value = serde_json::from_str(line).expect("a line of JSON");
+            replace(&mut record, "key", &Value::from(address));
+            replace(&mut record, "targets", &Value::from(vec![target]));
+            writeln!(lines, "{record}").expect("a string takes it");
+        }
+        self.import(&lines);
+    }
+
+    fn import(&self, lines: &str) {
         let file = self.path().join("import.jsonl");
         fs::write(&file, lines).expect("the file is written");
         self.done(&["import", &file.display().to_string()]);
@@ -264,15 +288,20 @@ impl World {
     }
 }
 
-/// An account's id must not be taken twice.
-fn renumber(record: &mut Value, id: u64) {
+/// The first line of an export says what it is.
+fn heading(export: &str) -> String {
+    export.lines().take(1).map(|line| format!("{line}\n")).collect()
+}
+
+/// Gives the field of that name, wherever it stands in the record, another value.
+fn replace(record: &mut Value, field: &str, with: &Value) {
     match record {
         Value::Object(fields) => {
             for (name, value) in fields {
-                if name == "id" && value.is_number() { *value = id.into() } else { renumber(value, id) }
+                if name == field { value.clone_from(with) } else { replace(value, field, with) }
             }
         }
-        Value::Array(values) => values.iter_mut().for_each(|value| renumber(value, id)),
+        Value::Array(values) => values.iter_mut().for_each(|value| replace(value, field, with)),
         _ => {}
     }
 }

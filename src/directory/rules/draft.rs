@@ -11,8 +11,8 @@ use crate::mail::{Domain, Name};
 macro_rules! typed {
     ($draft:expr, $key:expr, $variant:ident) => {{
         let key = $key;
-        match $draft.get(&key)? {
-            Some(Record::$variant(record)) => Ok(Some(record)),
+        match $draft.get(&key)?.as_deref() {
+            Some(Record::$variant(record)) => Ok(Some(record.clone())),
             None => Ok(None),
             Some(_) => Err(ChangeError::from(Unreadable(format!("a record of {} is of another kind", key.family.name())))),
         }

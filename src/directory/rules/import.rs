@@ -3,8 +3,7 @@
 
 use super::transaction::Draft;
 use super::{alias, domain, list, master, pop, trash};
-use crate::directory::change::{ChangeError, Effect, Refusal};
-use crate::directory::export::ExportRecord;
+use crate::directory::change::{ChangeError, Effect, ExportRecord, Refusal};
 use crate::directory::model::{AccountId, Alias, List, Pop, Standing, Trashed};
 use crate::directory::password;
 use crate::directory::schema::{Key, Record, Uses};

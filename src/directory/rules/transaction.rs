@@ -4,7 +4,8 @@
 //! changes made before, and [`Draft`] those made so far by the change at hand: the write set.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use crate::directory::change::{ChangeError, Effect};
 use crate::directory::model::Revision;
@@ -12,7 +13,7 @@ use crate::directory::schema::{Key, Prefix, Record};
 use crate::directory::view::Unreadable;
 
 /// A record as it was found: nothing and revision 0 where there is none.
-pub type Found = (Revision, Option<Record>);
+pub type Found = (Revision, Option<Arc<Record>>);
 
 /// One consistent state of the directory, by key.
 pub trait Records {
@@ -46,7 +47,7 @@ pub struct RangeRead {
 }
 
 /// Records to be put, and, where there is none, to be removed.
-pub type WriteSet = BTreeMap<Key, Option<Record>>;
+pub type WriteSet = BTreeMap<Key, Option<Arc<Record>>>;
 
 /// What a change comes to: to be committed if the read set still holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,18 +104,24 @@ impl<R: Records + ?Sized> Records for Recording<'_, R> {
 /// A state with changes on top that are not committed yet.
 pub struct Overlay<'a> {
     below: &'a dyn Records,
+    earlier: Option<&'a WriteSet>,
     writes: WriteSet,
 }
 
 impl<'a> Overlay<'a> {
-    /// No changes yet.
-    pub fn new(below: &'a dyn Records) -> Self {
-        Self { below, writes: WriteSet::new() }
+    /// A state, and the writes of earlier changes.
+    pub fn new(below: &'a dyn Records, earlier: Option<&'a WriteSet>) -> Self {
+        Self { below, earlier, writes: WriteSet::new() }
     }
 
     /// Adds the writes of one more change.
     pub fn add(&mut self, writes: &WriteSet) {
         self.writes.extend(writes.iter().map(|(key, record)| (key.clone(), record.clone())));
+    }
+
+    /// The writes added.
+    pub fn into_writes(self) -> WriteSet {
+        self.writes
     }
 }
 
@@ -124,14 +131,18 @@ impl Records for Overlay<'_> {
     }
 
     fn get(&self, key: &Key) -> Result<Found, Unreadable> {
-        match self.writes.get(key) {
+        match self.writes.get(key).or_else(|| self.earlier?.get(key)) {
             Some(written) => Ok((Revision(0), written.clone())),
             None => self.below.get(key),
         }
     }
 
     fn keys(&self, prefix: &Prefix) -> Result<Vec<Key>, Unreadable> {
-        merged(self.below.keys(prefix)?, &self.writes, prefix)
+        let mut keys = self.below.keys(prefix)?;
+        if let Some(earlier) = self.earlier {
+            keys = merged(keys, earlier, prefix);
+        }
+        Ok(merged(keys, &self.writes, prefix))
     }
 }
 
@@ -155,7 +166,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The record under a key.
-    pub fn get(&self, key: &Key) -> Result<Option<Record>, ChangeError> {
+    pub fn get(&self, key: &Key) -> Result<Option<Arc<Record>>, ChangeError> {
         match self.writes.get(key) {
             Some(written) => Ok(written.clone()),
             None => Ok(self.below.get(key)?.1),
@@ -169,12 +180,12 @@ impl<'a> Draft<'a> {
 
     /// The keys under a prefix, in order.
     pub fn keys(&self, prefix: &Prefix) -> Result<Vec<Key>, ChangeError> {
-        Ok(merged(self.below.keys(prefix)?, &self.writes, prefix)?)
+        Ok(merged(self.below.keys(prefix)?, &self.writes, prefix))
     }
 
     /// Puts a record.
     pub fn put(&mut self, key: Key, record: Record) {
-        self.writes.insert(key, Some(record));
+        self.writes.insert(key, Some(Arc::new(record)));
     }
 
     /// Removes a record.
@@ -188,18 +199,18 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn merged(mut keys: Vec<Key>, writes: &WriteSet, prefix: &Prefix) -> Result<Vec<Key>, Unreadable> {
+fn merged(keys: Vec<Key>, writes: &WriteSet, prefix: &Prefix) -> Vec<Key> {
     let start = Key { family: prefix.family, bytes: prefix.bytes.clone() };
     let mut written = writes.range(start..).take_while(|(key, _)| prefix.holds(key)).peekable();
     if written.peek().is_none() {
-        return Ok(keys);
+        return keys;
     }
-    let mut all: BTreeMap<Key, ()> = keys.drain(..).map(|key| (key, ())).collect();
+    let mut all: BTreeSet<Key> = keys.into_iter().collect();
     for (key, record) in written {
         match record {
-            Some(_) => all.insert(key.clone(), ()),
+            Some(_) => all.insert(key.clone()),
             None => all.remove(key),
         };
     }
-    Ok(all.into_keys().collect())
+    all.into_iter().collect()
 }

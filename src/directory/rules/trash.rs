@@ -60,22 +60,23 @@ pub fn restore(draft: &mut Draft<'_>, name: &Name, id: Option<AccountId>, now: T
 /// Forgets an account in the trash for good.
 pub fn purge(draft: &mut Draft<'_>, id: AccountId) -> Result<(), ChangeError> {
     let missing = || Refusal::BadValue(format!("there is no deleted POP account with the id {} in the trash", id.0));
-    let Some(Record::Id(name)) = draft.get(&Key::id(id))? else { return Err(missing().into()) };
-    let key = Key::trash(&name, id);
+    let record = draft.get(&Key::id(id))?;
+    let Some(Record::Id(name)) = record.as_deref() else { return Err(missing().into()) };
+    let key = Key::trash(name, id);
     if draft.get(&key)?.is_none() {
         return Err(missing().into());
     }
     draft.remove(key);
     draft.remove(Key::id(id));
-    draft.tell(Effect::PopPurged { id, name });
+    draft.tell(Effect::PopPurged { id, name: name.clone() });
     Ok(())
 }
 
 fn find(draft: &Draft<'_>, name: &Name, id: Option<AccountId>) -> Result<Option<Trashed>, ChangeError> {
     let mut found: Vec<Trashed> = Vec::new();
     for key in draft.keys(&Prefix::trash(name))? {
-        if let Some(Record::Trash(trashed)) = draft.get(&key)? {
-            found.push(*trashed);
+        if let Some(Record::Trash(trashed)) = draft.get(&key)?.as_deref() {
+            found.push(Trashed::clone(trashed));
         }
     }
     found.retain(|trashed| id.is_none_or(|id| trashed.pop.id == id));

@@ -1,5 +1,7 @@
 //! Keys. Text parts end in NUL, which no name, domain or local part can hold, so that a prefix never reaches into its neighbour.
 
+use std::sync::Arc;
+
 use crate::directory::model::{AccountId, AliasKey, Revision, Target};
 use crate::mail::{Address, Domain, Name};
 
@@ -73,8 +75,8 @@ impl Family {
 pub struct Key {
     /// The family.
     pub family: Family,
-    /// Its place there.
-    pub bytes: Box<[u8]>,
+    /// Its place there. Shared, since read sets, write sets and overlays all hold it.
+    pub bytes: Arc<[u8]>,
 }
 
 /// Keys that lie together.
@@ -83,7 +85,7 @@ pub struct Prefix {
     /// The family.
     pub family: Family,
     /// What their bytes begin with.
-    pub bytes: Box<[u8]>,
+    pub bytes: Arc<[u8]>,
 }
 
 /// Who leads to a target.
@@ -100,7 +102,7 @@ pub enum Referrer {
 const END: u8 = 0;
 
 impl Key {
-    fn new(family: Family, bytes: impl Into<Box<[u8]>>) -> Self {
+    fn new(family: Family, bytes: impl Into<Arc<[u8]>>) -> Self {
         Self { family, bytes: bytes.into() }
     }
     /// Of a domain.
@@ -113,7 +115,7 @@ impl Key {
     }
     /// Of the name of an account.
     pub fn id(id: AccountId) -> Self {
-        Self::new(Family::Ids, id.0.to_be_bytes())
+        Self::new(Family::Ids, id.0.to_be_bytes().as_slice())
     }
     /// Of a master.
     pub fn master(name: &Name) -> Self {
@@ -163,11 +165,11 @@ impl Key {
     }
     /// Of an audit entry.
     pub fn audit(revision: Revision) -> Self {
-        Self::new(Family::Audit, revision.0.to_be_bytes())
+        Self::new(Family::Audit, revision.0.to_be_bytes().as_slice())
     }
     /// Of the counters.
     pub fn counters() -> Self {
-        Self::new(Family::Meta, *b"counters")
+        Self::new(Family::Meta, b"counters".as_slice())
     }
 
     /// The alias that a key of [`Family::Aliases`] or [`Family::Uses`] names.
@@ -204,7 +206,7 @@ impl Key {
 impl Prefix {
     /// A whole family.
     pub fn all(family: Family) -> Self {
-        Self { family, bytes: Box::default() }
+        Self { family, bytes: Arc::default() }
     }
     /// The aliases of a domain, its catch-all first.
     pub fn aliases(domain: &Domain) -> Self {
@@ -228,7 +230,7 @@ impl Prefix {
     }
     /// Whatever leads to `address` with a `+detail`.
     pub fn details(address: &Address) -> Self {
-        let mut bytes = Self::into_domain(address.domain()).bytes.into_vec();
+        let mut bytes = Self::into_domain(address.domain()).bytes.to_vec();
         bytes.extend_from_slice(address.local().as_bytes());
         bytes.push(b'+');
         Self { family: Family::Targets, bytes: bytes.into() }

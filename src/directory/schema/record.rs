@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Family, Key, v1};
-use crate::directory::audit::Entry;
+use crate::directory::audit::{Entry, EntryRef};
 use crate::directory::model::{AccountId, Alias, DomainRecord, Kind, List, Master, Pop, Revision, Trashed};
 use crate::directory::view::Unreadable;
 use crate::mail::Name;
@@ -50,9 +50,22 @@ pub struct Counters {
 
 /// The bytes of a record that `revision` writes.
 pub fn encode(record: &Record, revision: Revision) -> Result<Vec<u8>, Unreadable> {
-    let mut bytes = Vec::with_capacity(96);
+    v1::write(record, revision, begun()).map_err(unwritten)
+}
+
+/// The bytes of an audit entry: what [`encode`] makes of one, without a copy of the change.
+pub(in crate::directory) fn encode_entry(entry: &EntryRef<'_>) -> Result<Vec<u8>, Unreadable> {
+    v1::write_entry(entry, begun()).map_err(unwritten)
+}
+
+fn begun() -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(224);
     bytes.push(v1::VERSION);
-    v1::write(record, revision, bytes).map_err(|e| Unreadable(format!("a record cannot be written: {e}")))
+    bytes
+}
+
+fn unwritten(error: postcard::Error) -> Unreadable {
+    Unreadable(format!("a record cannot be written: {error}"))
 }
 
 /// Which revision wrote these bytes.

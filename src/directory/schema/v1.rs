@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{Counters, Record, Uses};
 use super::{Family, Key};
-use crate::directory::audit::Entry;
+use crate::directory::audit::{Entry, EntryRef};
 use crate::directory::model::{
     AccountId, Alias, AliasKey, DomainRecord, Kind, List, Master, PasswordHash, Pop, Posting, Revision, Role, Standing, State, Switch,
     Target, Trashed,
@@ -105,6 +105,12 @@ pub fn write(record: &Record, revision: Revision, bytes: Vec<u8>) -> postcard::R
         Record::Audit(entry) => postcard::to_extend(entry, bytes),
         Record::Counters(c) => postcard::to_extend(&(c.format, c.revision.0, c.next_id.0), bytes),
     }
+}
+
+/// Appends what [`write`] makes of an audit entry.
+pub fn write_entry(entry: &EntryRef<'_>, bytes: Vec<u8>) -> postcard::Result<Vec<u8>> {
+    let bytes = postcard::to_extend(&entry.revision.0, bytes)?;
+    postcard::to_extend(entry, bytes)
 }
 
 /// Reads the record of `key` from `body`.

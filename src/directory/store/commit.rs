@@ -9,7 +9,7 @@ use rocksdb::{ColumnFamily, ReadOptions, WriteBatch};
 use super::engine::{Engine, unreadable};
 use super::snapshot::Snapshot;
 use super::{Directory, OpenError};
-use crate::directory::audit::{Entry, redacted};
+use crate::directory::audit::{EntryRef, redacted};
 use crate::directory::change::{Actor, Change, Effect};
 use crate::directory::model::{AccountId, Revision};
 use crate::directory::rules::{RangeRead, ReadSet, WriteSet};
@@ -132,14 +132,9 @@ impl Directory {
                     self.next_id.fetch_max(id + 1, Ordering::Relaxed);
                 }
             }
-            let entry = Entry {
-                revision: counters.revision,
-                actor: actor.clone(),
-                at: now,
-                change: redacted(decided.change),
-                effects: decided.effects.clone(),
-            };
-            batch.put(&Key::audit(counters.revision), &Record::Audit(Box::new(entry)), counters.revision)?;
+            let (revision, change) = (counters.revision, redacted(decided.change));
+            let entry = EntryRef { revision, actor, at: now, change, effects: &decided.effects };
+            batch.put_bytes(&Key::audit(revision), schema::encode_entry(&entry)?);
         }
         counters.next_id = AccountId(self.next_id.load(Ordering::Relaxed).max(counters.next_id.0));
         batch.put(&Key::counters(), &Record::Counters(counters), counters.revision)?;
@@ -162,12 +157,15 @@ impl<'e> Batch<'e> {
     }
 
     pub(super) fn put(&mut self, key: &Key, record: &Record, revision: Revision) -> Result<(), Unreadable> {
-        let bytes = schema::encode(record, revision)?;
+        self.put_bytes(key, schema::encode(record, revision)?);
+        Ok(())
+    }
+
+    fn put_bytes(&mut self, key: &Key, bytes: Vec<u8>) {
         // ALL lists the families in the order of their numbers.
         if let Some(family) = self.families.get(key.family as usize) {
             self.writes.put_cf(family, &key.bytes, bytes);
         }
-        Ok(())
     }
 
     pub(super) fn remove(&mut self, key: &Key) {

@@ -1,7 +1,8 @@
 //! RocksDB as the directory uses it: options, and reads and writes by [`Key`].
 //!
-//! Memory is bounded whatever the table holds: one block cache for everything, filters and indexes in it too, and
-//! write buffers that take memory only as they fill.
+//! Memory: one block cache for everything, write buffers that take memory only as they fill, and, outside the cache, the
+//! filters and indexes of open table files, two octets for each record. In the cache they would cost far more time than
+//! memory: a filter of a large file fits in none of its shards, and would be read anew for each question.
 
 use std::path::Path;
 
@@ -17,8 +18,8 @@ use crate::directory::view::Unreadable;
 /// RocksDB with its column families fixed when it is opened: finding one takes no lock.
 pub type Database = DBWithThreadMode<SingleThreaded>;
 
-/// Blocks, filters and indexes held in memory.
-const CACHE_OCTETS: usize = 64 << 20;
+/// Blocks held in memory, beside those that the system holds.
+const CACHE_OCTETS: usize = 32 << 20;
 
 /// Write buffers of all families together.
 const BUFFER_OCTETS: usize = 64 << 20;
@@ -109,9 +110,6 @@ fn database_options() -> Options {
 fn family_options(family: Family, cache: &Cache) -> Options {
     let mut table = BlockBasedOptions::default();
     table.set_block_cache(cache);
-    table.set_cache_index_and_filter_blocks(true);
-    table.set_cache_index_and_filter_blocks_with_high_priority(true);
-    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
     table.set_format_version(6);
     match family {
         // Read in ranges only: a filter would never be asked, and larger blocks compress better.
@@ -123,6 +121,11 @@ fn family_options(family: Family, cache: &Cache) -> Options {
     }
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);
+    if matches!(family, Family::Names | Family::Pops | Family::Aliases) {
+        // An import asks for many keys that are not there: most such questions end at a filter in front of the buffer.
+        options.set_memtable_whole_key_filtering(true);
+        options.set_memtable_prefix_bloom_ratio(0.02);
+    }
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_write_buffer_size(FAMILY_BUFFER_OCTETS);
     options.set_arena_block_size(ARENA_OCTETS);

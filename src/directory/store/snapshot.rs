@@ -1,6 +1,6 @@
 //! Reading: one consistent state, by key, by range, in pages.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use rocksdb::{ReadOptions, SnapshotWithThreadMode};
 
@@ -15,6 +15,8 @@ use crate::mail::{Domain, Name};
 /// One consistent state of the directory.
 pub struct Snapshot<'a> {
     engine: &'a Engine,
+    /// Reads of `state`: made once, not for each key. Before it, so that it is dropped first.
+    reading: ReadOptions,
     state: SnapshotWithThreadMode<'a, Database>,
     revision: OnceLock<Revision>,
 }
@@ -55,16 +57,19 @@ impl Subject {
 macro_rules! only {
     ($found:expr, $variant:ident) => {
         match $found? {
-            (_, Some(Record::$variant(record))) => Ok(Some(record)),
-            (_, None) => Ok(None),
-            (_, Some(_)) => Err(other_kind()),
+            Some((_, Record::$variant(record))) => Ok(Some(record)),
+            None => Ok(None),
+            Some(_) => Err(other_kind()),
         }
     };
 }
 
 impl<'a> Snapshot<'a> {
     pub(super) fn new(engine: &'a Engine) -> Self {
-        Self { engine, state: engine.database().snapshot(), revision: OnceLock::new() }
+        let state = engine.database().snapshot();
+        let mut reading = ReadOptions::default();
+        reading.set_snapshot(&state);
+        Self { engine, reading, state, revision: OnceLock::new() }
     }
 
     pub(super) fn sequence(&self) -> u64 {
@@ -154,8 +159,14 @@ impl<'a> Snapshot<'a> {
         Ok(Records::get(self, &subject.key())?.0)
     }
 
+    fn read(&self, key: &Key) -> Result<Option<(Revision, Record)>, Unreadable> {
+        let family = self.engine.family(key.family)?;
+        let bytes = self.engine.database().get_pinned_cf_opt(family, &key.bytes, &self.reading).map_err(|e| unreadable(&e))?;
+        bytes.map(|bytes| schema::decode(key, &bytes)).transpose()
+    }
+
     fn join_uses(&self, alias: &mut Alias) -> Result<(), Unreadable> {
-        if let (_, Some(Record::Uses(uses))) = Records::get(self, &Key::uses(&alias.key))? {
+        if let Some((_, Record::Uses(uses))) = self.read(&Key::uses(&alias.key))? {
             (alias.last_used, alias.uses) = (Some(uses.last), uses.times);
         }
         Ok(())
@@ -164,7 +175,7 @@ impl<'a> Snapshot<'a> {
     fn page<T>(
         &self,
         prefix: &Prefix,
-        after: Option<Box<[u8]>>,
+        after: Option<Arc<[u8]>>,
         limit: usize,
         record: impl Fn(Record) -> Option<T>,
         cursor: impl Fn(&T) -> String,
@@ -186,7 +197,7 @@ impl<'a> Snapshot<'a> {
     pub(super) fn each(
         &self,
         prefix: &Prefix,
-        after: Option<Box<[u8]>>,
+        after: Option<Arc<[u8]>>,
         mut visit: impl FnMut(&Key, Record) -> bool,
     ) -> Result<(), Unreadable> {
         self.each_raw(prefix, after, |key, bytes| {
@@ -198,7 +209,7 @@ impl<'a> Snapshot<'a> {
     fn each_raw(
         &self,
         prefix: &Prefix,
-        after: Option<Box<[u8]>>,
+        after: Option<Arc<[u8]>>,
         mut visit: impl FnMut(&Key, &[u8]) -> Result<bool, Unreadable>,
     ) -> Result<(), Unreadable> {
         let mut options = ReadOptions::default();
@@ -227,11 +238,10 @@ impl Records for Snapshot<'_> {
     }
 
     fn get(&self, key: &Key) -> Result<Found, Unreadable> {
-        let bytes = self.state.get_pinned_cf(self.engine.family(key.family)?, &key.bytes).map_err(|e| unreadable(&e))?;
-        match bytes {
-            Some(bytes) => schema::decode(key, &bytes).map(|(revision, record)| (revision, Some(record))),
-            None => Ok((Revision(0), None)),
-        }
+        Ok(match self.read(key)? {
+            Some((revision, record)) => (revision, Some(Arc::new(record))),
+            None => (Revision(0), None),
+        })
     }
 
     fn keys(&self, prefix: &Prefix) -> Result<Vec<Key>, Unreadable> {
@@ -247,34 +257,34 @@ impl Records for Snapshot<'_> {
 impl View for Snapshot<'_> {
     fn revision(&self) -> Revision {
         // Unreadable counters show the oldest revision: whatever is cached with it is asked again.
-        *self.revision.get_or_init(|| match Records::get(self, &Key::counters()) {
-            Ok((_, Some(Record::Counters(counters)))) => counters.revision,
+        *self.revision.get_or_init(|| match self.read(&Key::counters()) {
+            Ok(Some((_, Record::Counters(counters)))) => counters.revision,
             _ => Revision(0),
         })
     }
 
     fn domain(&self, domain: &Domain) -> Result<Option<DomainRecord>, Unreadable> {
-        only!(Records::get(self, &Key::domain(domain)), Domain)
+        only!(self.read(&Key::domain(domain)), Domain)
     }
 
     fn holder(&self, name: &Name) -> Result<Option<Kind>, Unreadable> {
-        only!(Records::get(self, &Key::name(name)), Holder)
+        only!(self.read(&Key::name(name)), Holder)
     }
 
     fn master(&self, name: &Name) -> Result<Option<Master>, Unreadable> {
-        only!(Records::get(self, &Key::master(name)), Master)
+        only!(self.read(&Key::master(name)), Master)
     }
 
     fn pop(&self, name: &Name) -> Result<Option<Pop>, Unreadable> {
-        only!(Records::get(self, &Key::pop(name)), Pop)
+        only!(self.read(&Key::pop(name)), Pop)
     }
 
     fn list(&self, name: &Name) -> Result<Option<List>, Unreadable> {
-        only!(Records::get(self, &Key::list(name)), List)
+        only!(self.read(&Key::list(name)), List)
     }
 
     fn alias(&self, key: &AliasKey) -> Result<Option<Alias>, Unreadable> {
-        let mut found: Option<Alias> = only!(Records::get(self, &Key::alias(key)), Alias)?;
+        let mut found: Option<Alias> = only!(self.read(&Key::alias(key)), Alias)?;
         if let Some(alias) = &mut found {
             self.join_uses(alias)?;
         }
@@ -291,7 +301,7 @@ impl View for Snapshot<'_> {
     }
 }
 
-fn text_key(after: Option<&str>) -> Option<Box<[u8]>> {
+fn text_key(after: Option<&str>) -> Option<Arc<[u8]>> {
     after.map(|text| text.as_bytes().into())
 }
 

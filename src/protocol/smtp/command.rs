@@ -176,8 +176,12 @@ impl Situation<'_> {
 
     /// The verbs on offer, for `HELP`.
     pub fn offered(&self) -> String {
-        let offered = TABLE.iter().filter(|rule| rule.is_spoken_in(self.dialect) && rule.offer.check(rule.verb, self).is_ok());
-        offered.map(|rule| rule.verb).collect::<Vec<_>>().join(" ")
+        TABLE.iter().filter(|rule| self.offers(rule)).map(|rule| rule.verb).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether a command can be of use in this session.
+    pub fn offers(&self, rule: &Rule) -> bool {
+        rule.is_spoken_in(self.dialect) && rule.offer.check(rule.verb, self).is_ok()
     }
 }
 

@@ -1,10 +1,11 @@
 //! SMTP as a server speaks it (RFC 5321), and the machinery that LMTP shares (RFC 2033).
 //!
 //! Reading order: [`settings`], [`reply`], `command` (the table that is the specification), `path`, `extensions` and
-//! `xclient` (what arguments may be), `state` (what each command does where), `intake` (message text under its limits),
-//! [`session`] (the machine as its driver sees it).
+//! `xclient` (what arguments may be), `state` and `transaction` (what each command does where), `intake` (message text under its
+//! limits), [`session`] (the machine as its driver sees it), `dispatch` (from input to transition).
 
 mod command;
+mod dispatch;
 mod extensions;
 mod intake;
 mod path;
@@ -12,6 +13,7 @@ pub mod reply;
 pub mod session;
 pub mod settings;
 mod state;
+mod transaction;
 mod xclient;
 
 pub use extensions::Extension;

@@ -1,0 +1,81 @@
+//! Commands that need the whole service: serve, test, demo.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::place::Place;
+
+#[test]
+fn a_message_is_followed_to_its_file() {
+    let mut place = Place::new();
+    place.serve();
+    place.peopled();
+    place.done(&["alias", "add", "team@example.org", "alice", "bob"]);
+    place.done(&["alias", "add", "void@example.org", "discard"]);
+    let test = place.json(&["test", "team@example.org", "--timeout", "30s"]);
+    assert_eq!(test["delivered"], json!(true));
+    let reply = test["reply"].as_str().unwrap_or_default();
+    assert_eq!(reply, format!("250 2.0.0 Ok: queued as {}", test["id"].as_str().unwrap_or_default()));
+    let files: Vec<&str> = test["files"].as_array().into_iter().flatten().filter_map(|file| file.as_str()).collect();
+    assert_eq!(files.len(), 2, "{test}");
+    for file in files {
+        let text = fs::read_to_string(place.path().join(file)).expect("the file is there");
+        assert!(text.contains("X-Original-To: team@example.org\n"), "{text}");
+    }
+    let times: Vec<f64> = test["hops"].as_array().into_iter().flatten().filter_map(|hop| hop["ms"].as_f64()).collect();
+    assert!(times.len() >= 5 && times.is_sorted(), "{test}");
+
+    let discarded = place.json(&["test", "void@example.org"]);
+    assert_eq!((&discarded["delivered"], &discarded["files"]), (&json!(true), &json!([])));
+    let refused = place.run(&["test", "nobody@example.org", "--json"]);
+    assert_eq!((refused.code, &refused.json()["delivered"]), (3, &json!(false)));
+    assert!(refused.json()["reply"].as_str().is_some_and(|reply| reply.starts_with("550 5.1.1")), "{refused:?}");
+    assert_eq!(place.json(&["alias", "list", "--target", "bob"])[0]["address"], "team@example.org");
+    place.stop();
+}
+
+#[test]
+fn a_test_without_a_server_says_so() {
+    let place = Place::new();
+    place.peopled();
+    let line = place.run(&["test", "alice@example.org"]).refused(1);
+    assert!(line.contains("restante serve"), "{line}");
+}
+
+#[test]
+fn a_second_server_is_refused_and_leaves_the_first_alone() {
+    let mut place = Place::new();
+    place.serve();
+    let second = place.run(&["serve"]);
+    assert_eq!(second.code, 1, "{second:?}");
+    assert!(second.stderr.contains("another process"), "{second:?}");
+    place.peopled();
+    place.stop();
+}
+
+#[test]
+fn the_first_server_shows_its_admin_once() {
+    let mut place = Place::new();
+    place.serve();
+    assert_eq!(place.json(&["master", "list"])[0]["name"], "admin");
+    assert_eq!(place.log().matches("password").count(), 1, "{}", place.log());
+    place.stop();
+    place.serve();
+    assert_eq!(place.log().matches("password").count(), 0, "{}", place.log());
+    place.stop();
+    assert!(!place.path().join("spool/run.json").exists());
+}
+
+#[test]
+fn the_demo_shows_what_it_promises_and_cleans_up() {
+    let place = Place::new();
+    let printed = place.command(&["demo", "--once"]).env("TMPDIR", place.path()).output().expect("restante runs");
+    let text = String::from_utf8_lossy(&printed.stdout);
+    assert!(printed.status.success(), "{text}\n{}", String::from_utf8_lossy(&printed.stderr));
+    for part in ["help@demo.example", "a catch-all", "250 2.0.0 Ok: queued as", "550 5.1.1", "file "] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let left: Vec<_> = fs::read_dir(place.path()).expect("a folder").flatten().filter(|entry| entry.file_name() != "config").collect();
+    assert!(left.is_empty(), "{left:?}");
+}

@@ -1,0 +1,240 @@
+//! A real Postfix in front, as most installations have it: it takes mail from the world, queues it, and hands it on.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::world::maildir::Message;
+use crate::world::process::{Process, until};
+use crate::world::program::done;
+use crate::world::{World, root_or_skip};
+use crate::{free_port, same, tidy, without_last_line_end};
+
+/// How long Postfix may take to try again. It is told to do so every second.
+const TRIED_AGAIN: Duration = Duration::from_secs(60);
+
+/// The services of Postfix that take part; none in a chroot.
+const SERVICES: &str = "
+pickup   unix       n - n 60 1 pickup
+cleanup  unix       n - n - 0 cleanup
+qmgr     unix       n - n 1 1 qmgr
+rewrite  unix       - - n - - trivial-rewrite
+bounce   unix       - - n - 0 bounce
+defer    unix       - - n - 0 bounce
+trace    unix       - - n - 0 bounce
+flush    unix       n - n 1000? 0 flush
+proxymap unix       - - n - - proxymap
+smtp     unix       - - n - - smtp
+lmtp     unix       - - n - - lmtp
+error    unix       - - n - - error
+retry    unix       - - n - - error
+anvil    unix       - - n - 1 anvil
+scache   unix       - - n - 1 scache
+showq    unix       n - n - - showq
+postlog  unix-dgram n - n - 1 postlogd
+";
+
+/// An instance of Postfix.
+struct Postfix {
+    folder: TempDir,
+    port: u16,
+    _master: Process,
+}
+
+impl Postfix {
+    /// Relays the domain `example.org` to `transport`.
+    fn before(transport: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix("restante-postfix-").tempdir().expect("a temporary folder");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
+        let path = |part: &str| folder.path().join(part);
+        for part in ["etc", "queue", "data"] {
+            fs::create_dir(path(part)).expect("a folder");
+        }
+        done("chown", &["postfix", &path("data").display().to_string()], b"");
+        let port = free_port();
+        let base = folder.path().display();
+        let main = format!(
+            "compatibility_level = 3.6\nqueue_directory = {base}/queue\ndata_directory = {base}/data\n\
+             maillog_file = {base}/log\nmaillog_file_prefixes = {base}\n\
+             inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmyhostname = front.test\nmydestination =\nalias_maps =\n\
+             local_transport = error:there are no local mailboxes\nnotify_classes =\nsmtp_dns_support_level = disabled\n\
+             mynetworks = 127.0.0.0/8\nsmtpd_relay_restrictions = permit_mynetworks, reject\n\
+             relay_domains = example.org\nrelay_recipient_maps =\nrelay_transport = {transport}\n\
+             queue_run_delay = 1s\nminimal_backoff_time = 1s\nmaximal_backoff_time = 1s\ntransport_retry_time = 1s\n"
+        );
+        fs::write(path("etc/main.cf"), main).expect("main.cf");
+        fs::write(path("etc/master.cf"), format!("127.0.0.1:{port} inet n - n - - smtpd{SERVICES}")).expect("master.cf");
+        let config = path("etc").display().to_string();
+        done("postfix", &["-c", &config, "check"], b"");
+        let daemons = done("postconf", &["-c", &config, "-h", "daemon_directory"], b"");
+        let master = Process::start(Command::new(format!("{}/master", daemons.trim())).args(["-c", &config, "-s"]), &path("master.log"))
+            .with_children();
+        let postfix = Self { folder, port, _master: master };
+        let up = until(TRIED_AGAIN, || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+        assert!(up.is_some(), "Postfix does not listen:\n{}", postfix.log());
+        postfix
+    }
+
+    fn log(&self) -> String {
+        ["log", "master.log"].iter().filter_map(|file| fs::read_to_string(self.folder.path().join(file)).ok()).collect()
+    }
+
+    /// Hands Postfix a message, which it queues.
+    fn takes(&self, to: &str) {
+        let server = format!("127.0.0.1:{}", self.port);
+        let words = ["--server", &server, "--ehlo", "client.test", "--from", "sender@example.org", "--to", to, "--data", "-"];
+        done("swaks", &words, without_last_line_end(&tidy()));
+    }
+
+    /// The recipients that still wait, each with the reason.
+    fn waiting(&self) -> Vec<(String, String)> {
+        let config = self.folder.path().join("etc").display().to_string();
+        let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+        done("postqueue", &["-c", &config, "-j"], b"")
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .flat_map(|message| message.get("recipients").and_then(Value::as_array).cloned().unwrap_or_default())
+            .map(|recipient| (text(&recipient, "address"), text(&recipient, "delay_reason")))
+            .collect()
+    }
+
+    /// Waits until exactly these recipients are left in the queue, each for a reason that contains the words beside it.
+    fn waits_for(&self, expected: &[(&str, &str)]) {
+        let matches = |waiting: &[(String, String)]| {
+            waiting.len() == expected.len()
+                && expected.iter().all(|(to, why)| waiting.iter().any(|(address, reason)| address == to && reason.contains(why)))
+        };
+        let reached = until(TRIED_AGAIN, || matches(&self.waiting()).then_some(()));
+        assert!(reached.is_some(), "expected {expected:?} in the queue, not {:?}:\n{}", self.waiting(), self.log());
+    }
+}
+
+/// The text that came through Postfix, which puts a `Received` field of its own above it.
+fn through_postfix(message: &Message) -> Vec<u8> {
+    let text = String::from_utf8_lossy(message.sent()).into_owned();
+    assert!(text.starts_with("Received: from client.test"), "{text}");
+    let start = text.find("\nFrom: ").expect("the first field of the message");
+    text[start + 1..].as_bytes().to_vec()
+}
+
+fn accounts() -> World {
+    let world = World::new();
+    world.domain("example.org").pop("alice").pop("bob").pop("sender");
+    world.alias("info@example.org", &["alice"]).alias("team@example.org", &["alice", "bob"]);
+    world
+}
+
+/// Both protocols, as `relay_transport` names them.
+fn transports(world: &World) -> [String; 2] {
+    [format!("smtp:[127.0.0.1]:{}", world.smtp().port()), format!("lmtp:inet:127.0.0.1:{}", world.lmtp().port())]
+}
+
+#[test]
+fn mail_passes_through_aliases() {
+    if !root_or_skip("Postfix") {
+        return;
+    }
+    let world = accounts();
+    for (round, transport) in (1..).zip(transports(&world)) {
+        let postfix = Postfix::before(&transport);
+        postfix.takes("info@example.org,team@example.org");
+        // Two recipients of one transaction that lead to the same mailbox: one copy.
+        for (name, original) in [("alice", "info@example.org"), ("bob", "team@example.org")] {
+            for message in world.maildir(name).wait(round) {
+                same(&through_postfix(&message), &tidy());
+                assert_eq!(message.field("Return-Path").as_deref(), Some("<sender@example.org>"));
+                assert_eq!(message.field("X-Original-To").as_deref(), Some(original));
+            }
+        }
+        postfix.waits_for(&[]);
+    }
+}
+
+#[test]
+fn an_unknown_alias_is_bounced_by_postfix() {
+    if !root_or_skip("Postfix") {
+        return;
+    }
+    let world = accounts();
+    for (round, transport) in (1..).zip(transports(&world)) {
+        let postfix = Postfix::before(&transport);
+        postfix.takes("nobody@example.org,info@example.org");
+        world.maildir("alice").wait(round);
+        // The report comes back the same way, from the null sender, and quotes our reply.
+        let reports = world.maildir("sender").wait(round);
+        for report in &reports {
+            let text = String::from_utf8_lossy(&report.text);
+            assert_eq!(report.field("Return-Path").as_deref(), Some("<>"));
+            assert!(text.contains("Final-Recipient: rfc822; nobody@example.org") && text.contains("Status: 5.1.1"), "{text}");
+        }
+        postfix.waits_for(&[]);
+    }
+}
+
+#[test]
+fn lmtp_tells_a_full_mailbox_from_the_others() {
+    if !root_or_skip("Postfix") {
+        return;
+    }
+    let world = accounts();
+    world.done(&["pop", "edit", "bob", "--quota", "200B"]);
+    let [_, lmtp] = transports(&world);
+    let postfix = Postfix::before(&lmtp);
+    postfix.takes("alice@example.org,bob@example.org");
+    world.maildir("alice").wait(1);
+    postfix.waits_for(&[("bob@example.org", "452 4.2.2")]);
+    assert!(world.maildir("bob").files().is_empty());
+
+    // With room made, the one that waited comes, and the other does not come again.
+    world.done(&["pop", "edit", "bob", "--quota", "1MiB"]);
+    world.maildir("bob").wait(1);
+    postfix.waits_for(&[]);
+    world.maildir("alice").wait(1);
+}
+
+#[test]
+fn lmtp_tells_a_broken_mailbox_from_the_others() {
+    if !root_or_skip("Postfix") {
+        return;
+    }
+    let world = accounts();
+    let bob = world.maildir("bob");
+    let aside = world.path().join("aside");
+    fs::rename(bob.path(), &aside).expect("the Maildir moves");
+    fs::write(bob.path(), "in the way").expect("a file in its place");
+    let [_, lmtp] = transports(&world);
+    let postfix = Postfix::before(&lmtp);
+    postfix.takes("alice@example.org,bob@example.org");
+    world.maildir("alice").wait(1);
+    postfix.waits_for(&[("bob@example.org", " 4")]);
+
+    fs::remove_file(bob.path()).expect("the file goes");
+    fs::rename(&aside, bob.path()).expect("the Maildir is back");
+    bob.wait(1);
+    postfix.waits_for(&[]);
+    world.maildir("alice").wait(1);
+}
+
+#[test]
+fn postfix_queues_while_the_server_is_stopped() {
+    if !root_or_skip("Postfix") {
+        return;
+    }
+    let mut world = accounts();
+    let fronts = transports(&world).map(|transport| Postfix::before(&transport));
+    world.stop();
+    for postfix in &fronts {
+        postfix.takes("info@example.org");
+        postfix.waits_for(&[("info@example.org", "Connection refused")]);
+    }
+    assert!(world.maildir("alice").files().is_empty());
+    world.start();
+    for message in world.maildir("alice").wait(fronts.len()) {
+        same(&through_postfix(&message), &tidy());
+    }
+    fronts.iter().for_each(|postfix| postfix.waits_for(&[]));
+}
