@@ -24,7 +24,7 @@ use crate::maildir::{NoRoom, Over, Reservation};
 use crate::protocol::smtp::{Answer, Class, Question, Reply, Session};
 use crate::router::{self, Decision, Destination, Route};
 use crate::spool::{Failure, Outcomes, Routed, Routing, Stored};
-use crate::telemetry::{Delivery, Event, Fate, Landing, Outcome, event};
+use crate::telemetry::{Delivery, Event, Fate, Landing, Outcome, Refusal, event};
 
 /// Finds the answer and gives it to the session.
 pub async fn answer(
@@ -95,7 +95,7 @@ fn is_operators_fault(reply: &Reply) -> bool {
 fn refused(transaction: &mut Transaction, message: &Message, recipient: &ForwardPath, reply: Reply) -> Reply {
     if let (true, Some(envelope)) = (transaction.refuse(), &message.envelope) {
         let (client, with, status) = (&message.client, message.with, reply.to_string());
-        Event::RecipientRefused { client, with, sender: &envelope.sender, recipient, status: &status }.say();
+        Event::RecipientRefused(Refusal { client, with, sender: &envelope.sender, recipient, status: &status }).say();
     }
     reply
 }

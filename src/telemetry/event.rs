@@ -52,6 +52,21 @@ pub struct Outcome<'a> {
     pub cause: &'a str,
 }
 
+/// A recipient that was refused at `RCPT`.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusal<'a> {
+    /// Who asked.
+    pub client: &'a Client,
+    /// Over which protocol.
+    pub with: With,
+    /// The envelope's sender.
+    pub sender: &'a ReversePath,
+    /// The recipient as the client gave it.
+    pub recipient: &'a ForwardPath,
+    /// The reply, without its CRLF.
+    pub status: &'a str,
+}
+
 /// Everything that the server says.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
@@ -80,7 +95,7 @@ pub enum Event<'a> {
     ConnectionLost { client: &'a str, cause: &'a str },
 
     /// A recipient was refused at `RCPT`.
-    RecipientRefused { client: &'a Client, with: With, sender: &'a ReversePath, recipient: &'a ForwardPath, status: &'a str },
+    RecipientRefused(Refusal<'a>),
     /// More recipients of the same session were refused than are logged one by one.
     RefusalsOmitted { client: &'a str, count: u64 },
     /// Routing met a bound, or the directory could not be read: the operator's fault, and the mail waits with the client.
@@ -110,21 +125,8 @@ pub enum Event<'a> {
 }
 
 impl Event<'_> {
-    /// Writes the event to the log.
+    /// Writes the event to the log. One match over all of them: an event without words does not compile.
     pub fn say(&self) {
-        match self {
-            Self::Message(outcome) => outcome.say(),
-            Self::Starting { .. } | Self::Listening { .. } | Self::Ready { .. } | Self::FirstMaster { .. } => self.say_start(),
-            Self::FewFiles { .. } | Self::CertificateMade { .. } => self.say_start(),
-            Self::ConnectionRefused { .. } | Self::AcceptFailed { .. } | Self::ProxyRefused { .. } => self.say_connection(),
-            Self::TlsFailed { .. } | Self::ConnectionLost { .. } => self.say_connection(),
-            Self::RecipientRefused { .. } | Self::RefusalsOmitted { .. } | Self::RoutingFailed { .. } => self.say_refusal(),
-            Self::MailboxUnreadable { .. } | Self::MemoryFull { .. } => self.say_refusal(),
-            _ => self.say_house(),
-        }
-    }
-
-    fn say_start(&self) {
         match *self {
             Self::Starting { version, hostname } => info!(version, hostname, "starting"),
             Self::Listening { service, address } => info!(service, address, "listening"),
@@ -134,54 +136,46 @@ impl Event<'_> {
                 warn!(allowed, connections, "fewer open files are allowed than connections; raise LimitNOFILE, or lower max_connections")
             }
             Self::CertificateMade { path } => info!(path, "self-signed certificate made; set tls.certificate and tls.key to use another"),
-            _ => {}
-        }
-    }
 
-    fn say_connection(&self) {
-        match *self {
             Self::ConnectionRefused { service, client, status } => warn!(service, client, status, "connection refused"),
             Self::AcceptFailed { service, cause } => error!(service, cause, "cannot accept connections for the moment; trying again"),
             Self::ProxyRefused { client, cause } => warn!(client, cause, "no valid PROXY header; connection closed"),
             Self::TlsFailed { client, cause } => info!(client, cause, "TLS handshake failed"),
             Self::ConnectionLost { client, cause } => debug!(client, cause, "connection lost"),
-            _ => {}
-        }
-    }
 
-    fn say_refusal(&self) {
-        match *self {
-            Self::RecipientRefused { client, with, sender, recipient, status } => info!(
-                client = name_of(client).as_str(),
-                helo = client.helo.as_str(),
-                from = sender.to_string(),
-                to = recipient.to_string(),
-                status,
-                tls = with.encrypted,
-                "recipient refused"
-            ),
+            Self::RecipientRefused(refusal) => refusal.say(),
             Self::RefusalsOmitted { client, count } => info!(client, count, "more recipients refused in the same session"),
             Self::RoutingFailed { recipient, status, trail } => {
                 error!(to = recipient.to_string(), status, trail, "routing failed; the client keeps the mail and tries again")
             }
             Self::MailboxUnreadable { mailbox, cause } => error!(mailbox, cause, "mailbox cannot be read"),
             Self::MemoryFull { client, bound } => warn!(client, bound, "messages in memory have met their bound; refused for now"),
-            _ => {}
-        }
-    }
+            Self::Message(outcome) => outcome.say(),
 
-    fn say_house(&self) {
-        match *self {
             Self::CopiesWaiting { count } => warn!(count, "copies wait in the spool for a mailbox that cannot be written"),
             Self::TaskFailed { task, cause } => error!(task, cause, "task failed; it will be tried again"),
             Self::Purged { name } => info!(name, "deleted account purged from the trash"),
+
             Self::Reloaded { restart: "" } => info!("configuration and certificates read again"),
             Self::Reloaded { restart } => warn!(restart, "configuration and certificates read again; these keys need a restart"),
             Self::ReloadRefused { cause } => error!(cause, "reload refused; the old configuration stays in force"),
             Self::Stopping { connections } => info!(connections, "stopping"),
             Self::Stopped { cut } => info!(cut, "stopped"),
-            _ => {}
         }
+    }
+}
+
+impl Refusal<'_> {
+    fn say(&self) {
+        info!(
+            client = name_of(self.client).as_str(),
+            helo = self.client.helo.as_str(),
+            from = self.sender.to_string(),
+            to = self.recipient.to_string(),
+            status = self.status,
+            tls = self.with.encrypted,
+            "recipient refused"
+        );
     }
 }
 

@@ -9,7 +9,7 @@ pub mod event;
 pub mod log;
 pub mod recent;
 
-pub use event::{Event, Fate, Outcome};
+pub use event::{Event, Fate, Outcome, Refusal};
 pub use log::{Log, LogError};
 pub use recent::{Delivery, Landing, Recent};
 

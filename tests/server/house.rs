@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use restante::app::{self, Running};
 use restante::config::{self, Config};
-use restante::directory::{Actor, AliasKey, Change, Directory, PasswordHash, Role, State, Switch, Target};
-use restante::mail::{Domain, Name};
+use restante::directory::password::{self, Cost};
+use restante::directory::{Actor, AliasKey, Change, Directory, Role, State, Switch, Target};
+use restante::mail::{Domain, Name, Secret};
 use restante::protocol::smtp;
 use restante::server::listeners::Inherited;
 use tempfile::TempDir;
@@ -48,7 +49,7 @@ pub fn furnish(folder: &Path) {
     let directory = Directory::open(&folder.join("spool/directory")).unwrap();
     let apply = |change: Change| directory.apply(&Actor::Server, &change, Timestamp::now()).unwrap();
     let domain = Domain::parse("example.org").unwrap();
-    let password = || PasswordHash("$argon2id$none".to_owned());
+    let password = || password::hash(&Secret::given("secret".to_owned()), Cost { memory_kib: 8, passes: 1, lanes: 1 });
     apply(Change::AddMaster { name: Name::parse("admin").unwrap(), role: Role::Admin, password: password() });
     apply(Change::AddDomain { domain: domain.clone(), owner: None });
     for (name, quota) in [("alice", None), ("bob", None), ("carol", None), ("full", Some(0)), ("brim", Some(10)), ("narrow", Some(10_000))]
