@@ -17,11 +17,12 @@ build:
 demo: build
 	@$(RESTANTE) demo $(ARGS)
 
+# The documentation is for those who work here, so it may link to what is private.
 test:
 	@tests/install test
 	cargo fmt --check
 	cargo clippy $(RELEASE) --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc $(RELEASE) --no-deps
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc $(RELEASE) --no-deps --lib --document-private-items
 	cargo test $(RELEASE)
 
 bench: build
