@@ -1,6 +1,6 @@
 //! Routing: where one recipient ends.
 //!
-//! Owns the order of questions of the design's section 3. Promises that [`route`] is a pure function of a directory
+//! Owns the order of questions of the design's section 3. Promises that [`route()`] is a pure function of a directory
 //! view, a recipient and limits, bounded in depth, fan-out and total, and that a branch is never dropped in silence.
 //! Refuses to know how a recipient came (RCPT, `restante trace`, panel): all of them run this function, so none can drift.
 //!

@@ -107,7 +107,7 @@ pub fn write(record: &Record, revision: Revision, bytes: Vec<u8>) -> postcard::R
     }
 }
 
-/// Appends what [`write`] makes of an audit entry.
+/// Appends what [`write()`] makes of an audit entry.
 pub fn write_entry(entry: &EntryRef<'_>, bytes: Vec<u8>) -> postcard::Result<Vec<u8>> {
     let bytes = postcard::to_extend(&entry.revision.0, bytes)?;
     postcard::to_extend(entry, bytes)
