@@ -20,7 +20,7 @@ pub struct Problem {
     pub detail: String,
     /// For a taken name: a free one, and the alias that gives the wanted address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub suggestion: Option<Suggestion>,
+    pub suggestion: Option<Box<Suggestion>>,
 }
 
 /// What the command line's exit code says (design, section 9).
@@ -165,7 +165,7 @@ impl From<Refusal> for Problem {
         };
         let mut problem = Self::new(kind, refusal.to_string());
         if let Refusal::NameTaken { suggestion, .. } = refusal {
-            problem.suggestion = suggestion;
+            problem.suggestion = suggestion.map(Box::new);
         }
         problem
     }

@@ -9,10 +9,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hyper::Method;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, kill_process};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::cli::connection::{Connection, Refused, with_query};
 use crate::admin::cli::failure::Failure;
@@ -67,27 +67,32 @@ struct Shown {
 
 pub(super) async fn run(output: Output, once: bool) -> Result<(), Failure> {
     let folder = tempfile::Builder::new().prefix("restante-demo-").tempdir()?;
-    let service = Service::start(folder.path()).await?;
-    output.line(&format!("A server of its own, in {}", styled(STRONG, folder.path().display())))?;
+    let mut signals = Signals::new()?;
+    let service = tokio::select! {
+        service = show(output, folder.path()) => service?,
+        () = signals.stop() => return Err(Failure::failed("the demo was stopped before its end")),
+    };
+    if !once {
+        say_what_next(output, &service)?;
+        signals.stop().await;
+    }
+    service.stop()
+}
+
+/// Plays all scenes; the server that they were played on is still up.
+async fn show(output: Output, folder: &Path) -> Result<Service, Failure> {
+    let service = Service::start(folder).await?;
+    output.line(&format!("A server of its own, in {}", styled(STRONG, folder.display())))?;
     set_up(&service.connection).await?;
     let mut shown = Vec::new();
     for scene in SCENES {
         shown.push(play(output, &service, *scene).await?);
     }
-    let failed = shown.iter().filter(|shown| !shown.as_expected).count();
     if output == Output::Json {
         output.json(&shown)?;
     }
-    if failed == 0 {
-        output.line(&styled(GOOD, "\nEvery message ended where its trail said."))?;
-    }
-    if failed == 0 && !once {
-        say_what_next(output, &service)?;
-        asked_to_stop().await?;
-    }
-    service.stop()?;
-    match failed {
-        0 => Ok(()),
+    match shown.iter().filter(|shown| !shown.as_expected).count() {
+        0 => output.line(&styled(GOOD, "\nEvery message ended where its trail said.")).map(|()| service),
         failed => Err(Failure::failed(format!("{failed} messages did not end where their trails said"))),
     }
 }
@@ -165,7 +170,7 @@ impl Service {
         let deadline = Instant::now() + STOP;
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             // It may have gone by itself: the wait below tells.
-            let _ = kill_process(pid, Signal::TERM);
+            let _ = kill_process(pid, rustix::process::Signal::TERM);
         }
         while Instant::now() < deadline {
             if self.child.try_wait()?.is_some() {
@@ -249,10 +254,24 @@ fn say_what_next(output: Output, service: &Service) -> Result<(), Failure> {
     ))
 }
 
-async fn asked_to_stop() -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        done = tokio::signal::ctrl_c() => Ok(done?),
-        _ = terminate.recv() => Ok(()),
+/// What ends a demo: Ctrl-C, SIGTERM, or a terminal that is closed. Without them its server would be left behind.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let (interrupt, terminate, hangup) = (SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup());
+        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)?, hangup: signal(hangup)? })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
     }
 }

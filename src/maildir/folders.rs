@@ -135,6 +135,13 @@ impl Maildirs {
         Ok(path)
     }
 
+    /// Whether the account has a folder, under its name or in the trash, or another one stands in its place.
+    pub(super) fn is_made(&self, id: AccountId, name: &Name) -> io::Result<bool> {
+        Ok(self.known.is(id, &Whereabouts::Under(name.clone()))
+            || self.holder(&self.path(name))? != Holder::Nobody
+            || self.holder(&self.trash(id))? != Holder::Nobody)
+    }
+
     /// Fails unless the account's folder is still known to lie under `name`.
     pub(super) fn expect_known(&self, id: AccountId, name: &Name) -> io::Result<()> {
         let moved = || Err(io::Error::other(format!("the Maildir of {name} has just been moved")));

@@ -125,6 +125,10 @@ impl Drop for Reservation {
 impl Maildirs {
     /// What a mailbox holds; nothing if it was never used.
     pub fn usage(&self, id: AccountId, name: &Name) -> io::Result<Usage> {
+        // A listing of a million imported accounts must not make a million Maildirs.
+        if !self.is_made(id, name)? {
+            return Ok(Usage::default());
+        }
         let account = self.accounts.account(id);
         let mut account = held(&account);
         self.refresh(&mut account, id, name)?;

@@ -101,7 +101,7 @@ async fn problems_follow_rfc_9457() {
     let api = Api::peopled().await;
     let kinds = |method: &'static str, path: &'static str, body: Value| (method, path, body);
     let asked = [
-        (kinds("POST", "/pops", json!({"name": "alice", "domain": "example.net", "generate": true})), 409, "name-taken"),
+        (kinds("POST", "/pops", json!({"name": "alice", "domain": "example.net", "owner": "x", "generate": true})), 409, "name-taken"),
         (kinds("POST", "/domains", json!({"domain": "Example.Org"})), 409, "domain-exists"),
         (kinds("GET", "/pops/zoe", Value::Null), 404, "no-such-account"),
         (kinds("GET", "/domains/nowhere.example", Value::Null), 404, "no-such-domain"),
@@ -115,7 +115,7 @@ async fn problems_follow_rfc_9457() {
         (kinds("PUT", "/pops/alice/password", json!({})), 422, "bad-value"),
         (kinds("PATCH", "/pops/alice", json!({"quota": 0})), 422, "bad-value"),
         (kinds("PATCH", "/pops/alice", json!({"nonsense": 1})), 422, "bad-value"),
-        (kinds("POST", "/pops", json!({"name": "no name", "domain": "example.net"})), 422, "bad-value"),
+        (kinds("POST", "/pops", json!({"name": "no name", "domain": "example.net", "owner": "x"})), 422, "bad-value"),
         (kinds("GET", "/pops/no%20name", Value::Null), 422, "bad-value"),
         (kinds("GET", "/pops?limit=0", Value::Null), 422, "bad-value"),
         (kinds("GET", "/deliveries/0000000000001", Value::Null), 404, "no-such-delivery"),
@@ -138,7 +138,7 @@ async fn problems_follow_rfc_9457() {
 #[tokio::test]
 async fn a_taken_name_comes_with_a_suggestion_that_works() {
     let api = Api::peopled().await;
-    let wish = |name: &str| json!({"name": name, "domain": "example.net", "generate": true});
+    let wish = |name: &str| json!({"name": name, "domain": "example.net", "owner": "x", "generate": true});
     let refused = api.admin("POST", "/pops", wish("alice")).await;
     assert_eq!(refused.body["suggestion"], json!({"name": "alice-example-net", "alias": "alice@example.net"}));
     assert_eq!(api.admin("GET", "/names/Alice", Value::Null).await.body, json!({"name": "alice", "free": false, "holder": "pop"}));

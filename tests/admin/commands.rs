@@ -271,12 +271,3 @@ fn help_completions_and_manual() {
     }
     assert_eq!(place.run(&["--version"]).stdout, format!("restante {}\n", env!("CARGO_PKG_VERSION")));
 }
-
-#[test]
-fn text_of_others_cannot_speak_to_the_terminal() {
-    let place = Place::new();
-    place.done(&["domain", "add", "example.org"]);
-    place.done(&["pop", "add", "eve", "--domain", "example.org", "--owner", "Eve\u{9b}31m", "--generate"]);
-    let shown = place.done(&["pop", "list"]).stdout;
-    assert!(!shown.chars().any(|c| c.is_control() && c != '\n'), "{shown:?}");
-}

@@ -30,7 +30,7 @@ async fn an_owner_sees_its_own_domains_only() {
 async fn an_owner_changes_its_own_domains_only() {
     let api = Api::peopled().await;
     let act = async |method: &str, path: &str, body: Value| api.ask(master("olivia"), method, path, body).await;
-    let pop = |name: &str, domain: &str| json!({"name": name, "domain": domain, "generate": true});
+    let pop = |name: &str, domain: &str| json!({"name": name, "domain": domain, "owner": "x", "generate": true});
     assert_eq!(act("POST", "/pops", pop("otto", "example.org")).await.status, StatusCode::CREATED);
     assert_eq!(act("POST", "/aliases", json!({"address": "info@example.org", "targets": ["otto"]})).await.status, StatusCode::CREATED);
     assert_eq!(act("PUT", "/masters/olivia/password", json!({"generate": true})).await.status, StatusCode::OK);

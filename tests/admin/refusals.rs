@@ -84,6 +84,7 @@ fn command_lines_that_make_no_sense() {
         &["pop", "add", "zoe", "--domain", "example.org", "--owner", "x", "--password", "secret"],
         &["pop", "add", "zoe", "--domain", "example.org", "--owner", "x", "--quota", "much", "--generate"],
         &["pop", "add", "zoe", "--domain", "example.org", "--owner", "x"],
+        &["pop", "add", "zoe", "--domain", "example.org", "--owner", "Zoe\u{9b}31m", "--generate"],
         &["pop", "edit", "alice"],
         &["pop", "delete", "alice"],
         &["alias", "add", "info@example.org"],
@@ -109,7 +110,7 @@ fn passwords_that_do_not_fit() {
         place.peopled();
         let long = "x".repeat(1025);
         for (password, said) in [
-            ("short\n", "at least 6"),
+            ("kurz!\n", "at least 6"),
             ("with space\n", "white space"),
             ("with\u{a0}space\n", "white space"),
             ("with\ttab\n", "white space"),

@@ -1,8 +1,11 @@
 //! Commands that need the whole service: serve, test, demo.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 
-use serde_json::json;
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use serde_json::{Value, json};
 
 use crate::place::Place;
 
@@ -49,7 +52,7 @@ fn a_second_server_is_refused_and_leaves_the_first_alone() {
     place.serve();
     let second = place.run(&["serve"]);
     assert_eq!(second.code, 1, "{second:?}");
-    assert!(second.stderr.contains("another process"), "{second:?}");
+    assert!(second.stderr.contains("another server"), "{second:?}");
     place.peopled();
     place.stop();
 }
@@ -59,10 +62,10 @@ fn the_first_server_shows_its_admin_once() {
     let mut place = Place::new();
     place.serve();
     assert_eq!(place.json(&["master", "list"])[0]["name"], "admin");
-    assert_eq!(place.log().matches("password").count(), 1, "{}", place.log());
+    assert_eq!(place.log().matches("shown this once").count(), 1, "{}", place.log());
     place.stop();
     place.serve();
-    assert_eq!(place.log().matches("password").count(), 0, "{}", place.log());
+    assert_eq!(place.log().matches("shown this once").count(), 0, "{}", place.log());
     place.stop();
     assert!(!place.path().join("spool/run.json").exists());
 }
@@ -78,4 +81,23 @@ fn the_demo_shows_what_it_promises_and_cleans_up() {
     }
     let left: Vec<_> = fs::read_dir(place.path()).expect("a folder").flatten().filter(|entry| entry.file_name() != "config").collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_demo_that_is_told_to_stop_leaves_nothing_behind() {
+    let place = Place::new();
+    let mut demo = place.command(&["demo"]);
+    let mut demo = demo.env("TMPDIR", place.path()).stdout(Stdio::piped()).spawn().expect("restante runs");
+    let pid = i32::try_from(demo.id()).ok().and_then(Pid::from_raw).expect("a process id");
+    let mut told = BufReader::new(demo.stdout.take().expect("a pipe")).lines();
+    let config =
+        told.by_ref().map_while(Result::ok).find_map(|line| line.trim().strip_prefix("export RESTANTE_CONFIG=").map(str::to_owned));
+    place.done(&["pop", "list", "--config", &config.expect("it says what to try next")]);
+    let folder = fs::read_dir(place.path()).expect("a folder").flatten().find(|entry| entry.file_name() != "config").expect("its folder");
+    let run: Value = serde_json::from_slice(&fs::read(folder.path().join("spool/run.json")).expect("it runs")).expect("JSON");
+    let server = run["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw).expect("a process id");
+    kill_process(pid, Signal::HUP).expect("it is ours");
+    assert!(demo.wait().expect("it ends").success());
+    assert!(!folder.path().exists());
+    assert!(test_kill_process(server).is_err(), "its server is gone");
 }

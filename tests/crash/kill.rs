@@ -23,6 +23,9 @@ const ROUNDS: usize = 50;
 /// The longest a server lives.
 const LIFE: Duration = Duration::from_millis(700);
 
+/// The longest pause of a client between two messages. Without any, most of the test would go into removing its files.
+const PAUSE: Duration = Duration::from_millis(30);
+
 /// How close to a crash a message must have been acknowledged to be there twice.
 const LAST_MOMENTS: Duration = Duration::from_secs(1);
 
@@ -72,8 +75,9 @@ fn send(server: SocketAddr, protocol: Protocol, worker: usize, told: &Mutex<Told
         let all = replies.iter().all(crate::client::Reply::taken);
         assert!(all, "{protocol:?} {recipients:?}: {replies:?}");
         let now = Instant::now();
-        let mut told = told.lock().expect("no thread panicked");
-        told.taken.extend(mailboxes.iter().map(|mailbox| ((*mailbox, id.clone()), now)));
+        let copies = mailboxes.iter().map(|mailbox| ((*mailbox, id.clone()), now));
+        told.lock().expect("no thread panicked").taken.extend(copies);
+        sleep(PAUSE.mul_f64(rand::rng().random()));
     }
 }
 

@@ -38,7 +38,7 @@ async fn export(State(context): State<Arc<Context>>, Who(who): Who) -> Result<Re
     let (sender, chunks) = mpsc::channel(WAITING);
     tokio::task::spawn_blocking(move || {
         let mut out = io::BufWriter::with_capacity(CHUNK, Chunks { sender });
-        let done = exchange::export(&context, &mut out).and_then(|()| Ok(out.flush()?));
+        let done = exchange::export(&context, &mut out).and_then(|()| out.flush());
         if let Err(error) = done {
             // The status line is out already: a broken body is what tells the reader that lines are missing.
             let _ = out.get_ref().sender.blocking_send(Err(io::Error::other(error.to_string())));

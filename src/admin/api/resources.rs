@@ -108,7 +108,7 @@ async fn show_name(context: Shared, Who(who): Who, Path(name): Path<Name>) -> An
 }
 
 async fn list_trash(context: Shared, Who(who): Who) -> Answer<Vec<trash::Shown>> {
-    run(context, who, |context, caller| trash::list(context, caller)).await.map(Json)
+    run(context, who, trash::list).await.map(Json)
 }
 
 #[derive(Deserialize)]

@@ -13,7 +13,7 @@ pub struct Failure {
     /// What is wrong, and what to do.
     pub line: String,
     /// The server's own word, where it came from there.
-    pub problem: Option<Problem>,
+    pub problem: Option<Box<Problem>>,
 }
 
 impl Failure {
@@ -40,7 +40,7 @@ impl Failure {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self { exit: problem.kind.exit(), line: problem.detail.replace(['\n', '\r'], " "), problem: Some(problem) }
+        Self { exit: problem.kind.exit(), line: problem.detail.replace(['\n', '\r'], " "), problem: Some(Box::new(problem)) }
     }
 }
 

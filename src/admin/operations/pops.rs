@@ -52,7 +52,6 @@ pub struct New {
     /// Its home domain.
     pub domain: Domain,
     /// The owner's real name, or what the account is for.
-    #[serde(default)]
     pub owner: String,
     /// Octets its Maildir may hold.
     pub quota: Option<u64>,
