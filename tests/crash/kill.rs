@@ -5,6 +5,7 @@
 //! one that was acknowledged in the last moments before a crash may lie there twice.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -134,6 +135,7 @@ fn nothing_acknowledged_is_lost() {
     assert!(told.taken.len() > ROUNDS && told.added.len() > ROUNDS / 2, "too little happened: {} {}", told.taken.len(), told.added.len());
     mail_is_there(&world, &told, &deaths);
     changes_are_there(&world, &told);
+    nothing_else_is_left(&world);
     eprintln!(
         "{ROUNDS} crashes: {} copies and {} directory changes were acknowledged, and are there",
         told.taken.len(),
@@ -180,4 +182,13 @@ fn changes_are_there(world: &World, told: &Told) {
     assert!(lost.is_empty(), "acknowledged aliases are missing: {lost:?}");
     let back: Vec<_> = told.removed.iter().filter(|alias| there(alias)).collect();
     assert!(back.is_empty(), "removed aliases are back: {back:?}");
+}
+
+/// What was on its way when a server died is gone, or where it belongs.
+fn nothing_else_is_left(world: &World) {
+    // Half-written files in `tmp` stay for 36 hours, as in every Maildir.
+    let folders = ["spool/incoming", "spool/queue"];
+    let left =
+        || folders.iter().flat_map(|folder| fs::read_dir(world.path().join(folder)).into_iter().flatten().flatten()).collect::<Vec<_>>();
+    assert!(until(SETTLED, || left().is_empty().then_some(())).is_some(), "left behind: {:?}", left());
 }
