@@ -73,15 +73,10 @@ async fn until_told(config: Config, file: &Path, inherited: Inherited, log: &Log
     let mut signals = Signals::new().map_err(StartError::Runtime)?;
     let running = start(config, inherited).await?;
     notify(&[NotifyState::Ready]);
-    loop {
-        match signals.next().await {
-            Told::Reload => {
-                notify(&reloading());
-                reload(&running, file, log);
-                notify(&[NotifyState::Ready]);
-            }
-            Told::Stop => break,
-        }
+    while let Told::Reload = signals.next().await {
+        notify(&reloading());
+        reload(&running, file, log);
+        notify(&[NotifyState::Ready]);
     }
     notify(&[NotifyState::Stopping]);
     running.stop().await;

@@ -8,7 +8,7 @@
 //!
 //! Reading order: [`listeners`] (sockets), [`limits`] (who may enter), [`connection`] (from `accept` to close),
 //! [`proxy`], [`tls`], [`drive`] (the loop), [`answers`] (questions), [`transaction`] (what they leave until the end of data),
-//! [`memory`], [`names`].
+//! [`report`] (what is told of a message), [`memory`], [`names`].
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -34,6 +34,7 @@ pub mod listeners;
 pub mod memory;
 pub mod names;
 pub mod proxy;
+pub mod report;
 pub mod tls;
 pub mod transaction;
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use restante::directory::Target;
 use restante::protocol::smtp::{Dialect, Encryption, Trust};
 use restante::router::Disabled;
 use restante::server::Listen;
@@ -31,6 +32,7 @@ impl Sockets {
             session.vrfy = setup.vrfy;
             session.min_rate = setup.min_rate;
             config.routing.disabled = Disabled::SwitchedOff;
+            config.routing.postmaster = Some(Target::parse("alice").unwrap());
             if setup.trust == Trust::Proxy {
                 config.server.xclient_from = vec!["127.0.0.0/8".parse().unwrap()];
             }

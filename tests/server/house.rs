@@ -55,7 +55,14 @@ pub fn furnish(folder: &Path) {
     for (name, quota) in [("alice", None), ("bob", None), ("carol", None), ("full", Some(0)), ("brim", Some(10)), ("narrow", Some(10_000))]
     {
         let name = Name::parse(name).unwrap();
-        apply(Change::AddPop { name, domain: domain.clone(), owner: String::new(), password: password(), quota, state: State::Active });
+        apply(Change::AddPop {
+            name,
+            domain: domain.clone(),
+            owner: "A test".to_owned(),
+            password: password(),
+            quota,
+            state: State::Active,
+        });
     }
     for (address, target) in [
         ("postmaster@example.org", "alice"),

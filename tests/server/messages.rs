@@ -42,7 +42,7 @@ fn lmtp_tells_recipients_apart_and_one_mailbox_gets_one_copy() {
     let house = House::new();
     let mut client = house.lmtp().greeted();
     let text = format!("Subject: x\r\n\r\n{}", "y".repeat(500));
-    let replies = client.deliver("LHLO c", &["alice@example.org", "brim@example.org", "josé@example.org", "void@example.org"][..2], &text);
+    let replies = client.deliver("LHLO c", &["alice@example.org", "brim@example.org"], &text);
     assert!(replies[0].starts_with("250 2.0.0") && replies[1].starts_with("452 4.2.2"), "{replies:?}");
     let replies = client.deliver("LHLO c", &["bob@example.org", "bob+x@example.org", "void@example.org"], &text);
     assert!(replies.iter().all(|reply| reply.starts_with("250 2.0.0")), "{replies:?}");
@@ -131,7 +131,7 @@ fn a_huge_message_is_refused_and_the_session_goes_on() {
     (0..60).for_each(|_| client.send(&block));
     client.expect(".", "552 5.3.4");
     house.is_empty();
-    let replies = client.deliver("EHLO c", &["alice@example.org"], &block);
+    let replies = client.deliver("EHLO c", &["alice@example.org"], &format!("Subject: x\r\n\r\n{block}"));
     assert!(replies[0].starts_with("250"), "{replies:?}");
     assert_eq!(house.mailbox("alice")[0].matches("a line of text\n").count(), 64 * 1024);
 }

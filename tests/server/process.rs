@@ -139,7 +139,7 @@ fn sigterm_lets_the_message_under_way_end() {
         "client=\"127.0.0.1\"",
         "from=\"a@example.com\"",
         "mailbox=\"alice\"",
-        "size=15",
+        "size=14",
         "status=\"250 2.0.0",
         "tls=false",
     ] {

@@ -1,0 +1,127 @@
+//! What is told of a message whose fate is known: to the client, the log, the memory of recent deliveries, and the
+//! aliases' use counts.
+//!
+//! A `250` after data comes out of [`queued`] alone, and that takes a `Stored`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Service;
+use super::transaction::{Accepted, Failed};
+use crate::directory::AliasKey;
+use crate::mail::trace::{Client, With};
+use crate::mail::{Envelope, ForwardPath, Name, QueueId};
+use crate::protocol::smtp::Reply;
+use crate::spool::Stored;
+use crate::telemetry::{Delivery, Event, Fate, Landing, Outcome, event};
+
+/// The one way to a `250` after data: the disk has it.
+fn queued(stored: &Stored) -> Reply {
+    Reply::Queued { id: stored.id() }
+}
+
+/// Session and world count recipients differently: nothing may be acknowledged.
+fn disagreement() -> Failed {
+    Failed { reply: Reply::StorageFailed, cause: "the session's recipients are not those that were routed".to_owned() }
+}
+
+/// What is told of a recipient once its routing has gone to the spool.
+pub struct Slip {
+    recipient: ForwardPath,
+    mailboxes: Vec<Name>,
+    followed: Vec<AliasKey>,
+}
+
+impl Slip {
+    /// Notes it, before the routing is given away.
+    pub fn of(accepted: &Accepted) -> Self {
+        let mailboxes = accepted.routed.destinations.iter().map(|destination| destination.name.clone()).collect();
+        Self { recipient: accepted.routed.recipient.path.clone(), mailboxes, followed: accepted.followed.clone() }
+    }
+}
+
+/// A message whose fate is known.
+pub struct Report {
+    /// Its id.
+    pub id: QueueId,
+    /// Its envelope.
+    pub envelope: Envelope,
+    /// Who handed it over.
+    pub client: Client,
+    /// Over which protocol.
+    pub with: With,
+    /// Octets of the text.
+    pub size: u64,
+    /// When its first recipient was asked for.
+    pub begun: Timestamp,
+    /// When its last recipient had been routed.
+    pub routed: Timestamp,
+    /// When the end of its data had come.
+    pub received: Timestamp,
+    /// When the disk had it, or had refused it.
+    pub stored: Timestamp,
+}
+
+impl Report {
+    /// Tells everybody: the log, the memory of recent deliveries, the aliases' use counts, and the client.
+    pub fn conclude(self, service: &Service, slips: Vec<Slip>, mut results: Vec<Result<Stored, Failed>>) -> Vec<Reply> {
+        results.resize_with(slips.len(), || Err(disagreement()));
+        let mut replies = Vec::with_capacity(slips.len());
+        let mut landings = Vec::with_capacity(slips.len());
+        for (slip, result) in slips.into_iter().zip(results) {
+            let reply = result.as_ref().map_or_else(|failed| failed.reply.clone(), queued);
+            if result.is_ok() {
+                slip.followed.iter().for_each(|alias| service.directory.used(alias, self.stored));
+            }
+            landings.push(self.tell(service, slip, result, &reply));
+            replies.push(reply);
+        }
+        service.recent.note(self.remembered(landings));
+        replies
+    }
+
+    fn tell(&self, service: &Service, slip: Slip, result: Result<Stored, Failed>, reply: &Reply) -> Landing {
+        let status = reply.to_string();
+        let mailboxes = slip.mailboxes.iter().map(Name::as_str).collect::<Vec<_>>().join(",");
+        let delivered = |file: &PathBuf| file.starts_with(&service.maildirs.settings().root);
+        let (fate, files, cause) = match &result {
+            Ok(_) if slip.mailboxes.is_empty() => (Fate::Discarded, Vec::new(), ""),
+            Ok(stored) if stored.files().iter().all(delivered) => (Fate::Delivered, stored.files().to_vec(), ""),
+            Ok(stored) => (Fate::Waiting, stored.files().iter().filter(|file| delivered(file)).cloned().collect(), ""),
+            Err(failed) => (Fate::Refused, Vec::new(), failed.cause.as_str()),
+        };
+        Event::Message(Outcome {
+            id: self.id,
+            client: &self.client,
+            with: self.with,
+            sender: &self.envelope.sender,
+            recipient: &slip.recipient,
+            mailboxes: &mailboxes,
+            size: self.size,
+            delay: Duration::try_from(self.stored.duration_since(self.begun)).unwrap_or_default(),
+            fate,
+            status: &status,
+            cause,
+        })
+        .say();
+        let accepted = fate != Fate::Refused;
+        Landing { recipient: slip.recipient.to_string(), mailboxes: slip.mailboxes, files, reply: status, accepted }
+    }
+
+    fn remembered(self, landings: Vec<Landing>) -> Delivery {
+        Delivery {
+            id: self.id,
+            sender: self.envelope.sender.to_string(),
+            client: event::name_of(&self.client),
+            tls: self.with.encrypted,
+            size: self.size,
+            begun: self.begun,
+            routed: self.routed,
+            received: self.received,
+            stored: self.stored,
+            landings,
+        }
+    }
+}
