@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::world::maildir::Message;
 use crate::world::process::{Process, until};
-use crate::world::program::done;
+use crate::world::program::{done, run};
 use crate::world::{World, root_or_skip};
 use crate::{free_port, same, tidy, without_last_line_end};
 
@@ -27,10 +27,12 @@ bounce   unix       - - n - 0 bounce
 defer    unix       - - n - 0 bounce
 trace    unix       - - n - 0 bounce
 flush    unix       n - n 1000? 0 flush
+verify   unix       - - n - 1 verify
 proxymap unix       - - n - - proxymap
 smtp     unix       - - n - - smtp
 lmtp     unix       - - n - - lmtp
 error    unix       - - n - - error
+discard  unix       - - n - - discard
 retry    unix       - - n - - error
 anvil    unix       - - n - 1 anvil
 scache   unix       - - n - 1 scache
@@ -46,8 +48,27 @@ struct Postfix {
 }
 
 impl Postfix {
-    /// Relays the domain `example.org` to `transport`.
+    /// Relays the domain `example.org` to `transport`, and asks nobody about its recipients.
     fn before(transport: &str) -> Self {
+        Self::with(&format!(
+            "relay_domains = example.org\nrelay_recipient_maps =\nrelay_transport = {transport}\n\
+             smtpd_relay_restrictions = permit_mynetworks, reject\n"
+        ))
+    }
+
+    /// Does as one of the files in `config/postfix` says, but for the ports.
+    fn by_recipe(recipe: &str, world: &World) -> Self {
+        let path = format!("{}/config/postfix/{recipe}", env!("CARGO_MANIFEST_DIR"));
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let ported = text
+            .replace("127.0.0.1:2424", &world.lmtp().to_string())
+            .replace("[127.0.0.1]:2525", &format!("[127.0.0.1]:{}", world.smtp().port()));
+        assert_ne!(text, ported, "{recipe} names the default port");
+        Self::with(&ported)
+    }
+
+    /// An instance that has these lines in its `main.cf`.
+    fn with(lines: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("restante-postfix-").tempdir().expect("a temporary folder");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
         let path = |part: &str| folder.path().join(part);
@@ -62,9 +83,8 @@ impl Postfix {
              maillog_file = {base}/log\nmaillog_file_prefixes = {base}\n\
              inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmyhostname = front.test\nmydestination =\nalias_maps =\n\
              local_transport = error:there are no local mailboxes\nnotify_classes =\nsmtp_dns_support_level = disabled\n\
-             mynetworks = 127.0.0.0/8\nsmtpd_relay_restrictions = permit_mynetworks, reject\n\
-             relay_domains = example.org\nrelay_recipient_maps =\nrelay_transport = {transport}\n\
-             queue_run_delay = 1s\nminimal_backoff_time = 1s\nmaximal_backoff_time = 1s\ntransport_retry_time = 1s\n"
+             mynetworks = 127.0.0.0/8\n\
+             queue_run_delay = 1s\nminimal_backoff_time = 1s\nmaximal_backoff_time = 1s\ntransport_retry_time = 1s\n{lines}"
         );
         fs::write(path("etc/main.cf"), main).expect("main.cf");
         fs::write(path("etc/master.cf"), format!("127.0.0.1:{port} inet n - n - - smtpd{SERVICES}")).expect("master.cf");
@@ -151,6 +171,30 @@ fn mail_passes_through_aliases() {
             }
         }
         postfix.waits_for(&[]);
+    }
+}
+
+/// The files that `config/postfix` gives to administrators.
+#[test]
+fn the_recipes_refuse_unknown_recipients_at_the_door() {
+    if !root_or_skip("Postfix") {
+        return;
+    }
+    let world = accounts();
+    for (round, recipe) in (1..).zip(["main.relay.cf", "main.lmtp.cf"]) {
+        let postfix = Postfix::by_recipe(recipe, &world);
+        postfix.takes("info@example.org");
+        world.maildir("alice").wait(round);
+        let server = format!("127.0.0.1:{}", postfix.port);
+        for (to, reply) in [("nobody@example.org", "550 5.1.1"), ("someone@elsewhere.test", "550 5.1.1")] {
+            let refused = run("swaks", &["--server", &server, "--from", "sender@example.org", "--to", to], b"");
+            assert!(
+                refused.code != 0 && refused.stdout.contains(&format!("<** {reply}")),
+                "{recipe}: {}\n{}",
+                refused.stdout,
+                postfix.log()
+            );
+        }
     }
 }
 
