@@ -79,7 +79,8 @@ impl Transport for Sockets {
 
 /// A peer on a Unix socket has no address, so it is no proxy.
 fn is_possible(setup: &Setup) -> bool {
-    !setup.pure && !(setup.trust == Trust::Proxy && setup.encryption == Encryption::Unavailable)
+    let unknown_proxy = setup.trust == Trust::Proxy && setup.encryption == Encryption::Unavailable;
+    !(setup.pure || unknown_proxy)
 }
 
 #[test]
