@@ -20,7 +20,7 @@ demo: build
 test:
 	@tests/install test
 	cargo fmt --check
-	cargo clippy $(RELEASE) --all-targets -- -D warnings
+	cargo clippy $(RELEASE) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(RELEASE) --no-deps
 	cargo test $(RELEASE)
 
