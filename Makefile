@@ -21,7 +21,7 @@ test:
 	@tests/install test
 	cargo fmt --check
 	cargo clippy $(RELEASE) -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc $(RELEASE) --no-deps
+	RUSTDOCFLAGS="-D warnings" cargo doc $(RELEASE) --no-deps --document-private-items
 	cargo test $(RELEASE)
 
 bench: build
