@@ -21,7 +21,7 @@ test:
 	@tests/install test
 	cargo fmt --check
 	cargo clippy $(RELEASE) -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc $(RELEASE) --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc $(RELEASE) --no-deps
 	cargo test $(RELEASE)
 
 bench: build
