@@ -4,7 +4,7 @@
 //! wait for `run.json` find every listener accepting, and that a server that was told to stop ends the transactions
 //! under way first. Refuses to know how anything is done: it hands the parts to each other.
 //!
-//! Reading order: [`commands`] (arguments to exit code), [`start`] (the parts), [`running`] (reload and stop), [`chores`]
+//! Reading order: [`commands`] (arguments to exit code), [`mod@start`] (the parts), [`running`] (reload and stop), [`chores`]
 //! (periodic tasks), [`heal`] (after a crash), [`run_file`], [`setup`] and [`demo`] (commands that are not operations).
 
 use std::path::{Path, PathBuf};
