@@ -22,7 +22,7 @@ test:
 	@tests/install test
 	cargo fmt --check
 	cargo clippy $(RELEASE) --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc $(RELEASE) --no-deps --lib --document-private-items
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc $(RELEASE) --no-deps --lib --document-private-items
 	cargo test $(RELEASE)
 
 bench: build

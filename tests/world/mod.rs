@@ -99,6 +99,8 @@ impl World {
         let world = Self { folder, user, settings, addresses: Addresses::default(), server: None };
         if user == User::Mail {
             chown(world.path(), Some(MAIL_ID), Some(MAIL_ID)).expect("the tests run as root");
+            // The build folder may lie where only its owner gets to.
+            fs::copy(RESTANTE, world.program()).expect("a copy of the program");
         }
         world.configure();
         world
@@ -166,8 +168,15 @@ impl World {
         fs::write(self.config(), text).expect("the configuration is written");
     }
 
+    fn program(&self) -> PathBuf {
+        match self.user {
+            User::Mail => self.path().join("restante"),
+            _ => RESTANTE.into(),
+        }
+    }
+
     fn command(&self) -> Command {
-        let mut command = Command::new(RESTANTE);
+        let mut command = Command::new(self.program());
         command.current_dir(self.path()).env("HOME", self.path()).env_remove("RESTANTE_CONFIG").stdin(Stdio::null());
         if self.user == User::Mail {
             use std::os::unix::process::CommandExt;
