@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::world::maildir::Message;
 use crate::world::process::{Process, until};
 use crate::world::program::{done, run};
-use crate::world::{World, root_or_skip};
+use crate::world::{Settings, User, World, root_or_skip};
 use crate::{free_port, same, tidy, without_last_line_end};
 
 /// How long Postfix may take to try again. It is told to do so every second.
@@ -196,6 +196,24 @@ fn the_recipes_refuse_unknown_recipients_at_the_door() {
             );
         }
     }
+}
+
+/// The folder of the socket as `config/postfix/main.lmtp.cf` has it: the socket takes the folder's group.
+#[test]
+fn postfix_reaches_a_unix_socket_in_its_group() {
+    if !root_or_skip("Postfix") {
+        return;
+    }
+    let mut world = World::idle(User::Same, Settings::default());
+    let folder = world.lmtp_socket().parent().expect("a folder").to_owned();
+    done("chgrp", &["postfix", &folder.display().to_string()], b"");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o2710)).expect("permissions");
+    world.start();
+    world.domain("example.org").pop("alice");
+    let postfix = Postfix::before(&format!("lmtp:unix:{}", world.lmtp_socket().display()));
+    postfix.takes("alice@example.org");
+    same(&through_postfix(&world.maildir("alice").one()), &tidy());
+    postfix.waits_for(&[]);
 }
 
 #[test]

@@ -97,8 +97,12 @@ impl World {
         // Other programs, as other users, have to get through to sockets and mailboxes.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
         let world = Self { folder, user, settings, addresses: Addresses::default(), server: None };
+        let sockets = world.path().join("lmtp");
+        fs::create_dir(&sockets).expect("a folder");
         if user == User::Mail {
-            chown(world.path(), Some(MAIL_ID), Some(MAIL_ID)).expect("the tests run as root");
+            for folder in [world.path(), &sockets] {
+                chown(folder, Some(MAIL_ID), Some(MAIL_ID)).expect("the tests run as root");
+            }
             // The build folder may lie where only its owner gets to.
             fs::copy(RESTANTE, world.program()).expect("a copy of the program");
         }
@@ -121,7 +125,7 @@ impl World {
 
     /// The LMTP socket in the file system.
     pub fn lmtp_socket(&self) -> PathBuf {
-        self.path().join("lmtp.sock")
+        self.path().join("lmtp/socket")
     }
 
     /// Where SMTP listens.
