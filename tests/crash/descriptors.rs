@@ -13,6 +13,9 @@ use crate::world::process::until;
 /// Connections that are opened: more than there are descriptors left.
 const CONNECTIONS: usize = 60;
 
+/// Messages that are sent meanwhile, each big enough to need a file of the spool.
+const MESSAGES: usize = 20;
+
 /// Descriptors that are left to the server.
 const LEFT: u64 = 12;
 
@@ -30,13 +33,14 @@ fn a_server_out_of_descriptors_goes_on() {
 
     let crowd: Vec<_> = (0..CONNECTIONS).filter_map(|_| TcpStream::connect(world.smtp()).ok()).collect();
     let mut taken = 0;
-    for number in 0..20 {
+    for number in 0..MESSAGES {
         match early.send(&["info@example.org"], &message(&format!("early{number}"), 400_000)) {
             Ok(replies) if replies.iter().all(|reply| reply.taken()) => taken += 1,
             Ok(replies) => assert!(replies.iter().all(|reply| reply.later()), "{replies:?}"),
             Err(error) => panic!("a session under way was dropped: {error}\n{}", world.log()),
         }
     }
+    assert!(taken < MESSAGES, "the descriptors did not run out");
     drop(crowd);
     let late = until(Duration::from_secs(60), || {
         let replies = Session::open(world.smtp(), Protocol::Smtp)
