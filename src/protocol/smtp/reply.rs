@@ -84,12 +84,8 @@ pub enum Reply {
     NeedsUtf8,
     /// Something was sent before the greeting, or `STARTTLS` was not waited for.
     EarlyTalker,
-    /// The command needs TLS first.
-    TlsRequired,
     /// `STARTTLS` inside TLS.
     AlreadyEncrypted,
-    /// TLS cannot be had at the moment.
-    TlsUnavailable,
     /// `XCLIENT` from an address that may not use it.
     NotAuthorised { verb: &'static str },
 
@@ -191,7 +187,6 @@ impl Reply {
                 | Self::BadValue { .. }
                 | Self::BadSender { .. }
                 | Self::BareNewline
-                | Self::TlsRequired
                 | Self::AlreadyEncrypted
                 | Self::NotAuthorised { .. }
         )
@@ -286,9 +281,7 @@ impl Reply {
             Self::BadRecipient { why } => (501, "5.1.3", format!("Bad recipient: {why}").into()),
             Self::NeedsUtf8 => (553, "5.6.7", "Non-ASCII address: give MAIL the parameter SMTPUTF8".into()),
             Self::EarlyTalker => (554, "5.5.1", "You talked before it was your turn".into()),
-            Self::TlsRequired => (530, "5.7.0", "STARTTLS first".into()),
             Self::AlreadyEncrypted => (503, "5.5.1", "TLS is active already".into()),
-            Self::TlsUnavailable => (454, "4.7.0", "TLS not available".into()),
             Self::NotAuthorised { verb } => (550, "5.7.0", format!("{verb} is not allowed from your address").into()),
             _ => return None,
         })
