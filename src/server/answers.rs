@@ -12,13 +12,13 @@ use std::time::Instant;
 use jiff::Timestamp;
 use tokio::task;
 
-use super::Service;
 use super::report::{Report, Slip};
-use super::transaction::{Accepted, Failed, Transaction, say_memory_full, storage_reply};
+use super::transaction::{Accepted, Failed, Transaction, say_memory_full};
+use super::{Service, room};
 use crate::mail::limits::HEADER_OCTETS;
 use crate::mail::trace::{Client, Spoken, With};
 use crate::mail::{Envelope, ForwardPath, Recipient, ReversePath};
-use crate::maildir::{NoRoom, Over, Reservation};
+use crate::maildir::Reservation;
 use crate::protocol::smtp::{Answer, Class, Question, Reply, Session};
 use crate::router::{self, Decision, Destination, Route, Trail};
 use crate::spool::{Failure, Outcomes, Routed, Routing};
@@ -102,7 +102,10 @@ fn is_operators_fault(reply: &Reply) -> bool {
 
 /// Asks each mailbox for room, unless it has promised it in this transaction already.
 async fn reserve(service: &Arc<Service>, transaction: &mut Transaction, route: Route, octets: u64) -> (Route, Vec<Option<Reservation>>) {
-    let default_quota = service.rules.load().mailboxes.default_quota;
+    let (default_quota, over) = {
+        let rules = service.rules.load();
+        (rules.mailboxes.default_quota, rules.mailboxes.over)
+    };
     let limited = |mailbox: &Destination| mailbox.quota.or(default_quota).is_some();
     let may_read_disk = matches!(&route.decision, Decision::Deliver { mailboxes, .. } if mailboxes.iter().any(limited));
     let promised = std::mem::take(&mut transaction.promised);
@@ -111,7 +114,7 @@ async fn reserve(service: &Arc<Service>, transaction: &mut Transaction, route: R
         move || {
             let mut reserved = Vec::new();
             let admitted = router::admit(route, |mailbox| {
-                reserved.push(if promised.contains(&mailbox.id) { None } else { room(&service, mailbox, octets)? });
+                reserved.push(if promised.contains(&mailbox.id) { None } else { room::promise(&service.maildirs, over, mailbox, octets)? });
                 Ok(())
             });
             (admitted, reserved, promised)
@@ -131,23 +134,6 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
             // The runtime is being torn down, and this task with it.
             Err(_) => std::future::pending().await,
         },
-    }
-}
-
-fn room(service: &Service, mailbox: &Destination, octets: u64) -> Result<Option<Reservation>, Reply> {
-    service.maildirs.reserve(mailbox, octets).map_err(|no_room| match no_room {
-        NoRoom::Full => full(service),
-        NoRoom::Unreadable(error) => {
-            Event::MailboxUnreadable { mailbox: mailbox.name.as_str(), cause: &error.to_string() }.say();
-            storage_reply(&error)
-        }
-    })
-}
-
-fn full(service: &Service) -> Reply {
-    match service.rules.load().mailboxes.over {
-        Over::Defer => Reply::MailboxFull,
-        Over::Reject => Reply::MailboxFullForGood,
     }
 }
 
@@ -192,7 +178,7 @@ fn refusal(service: &Service, failure: Failure) -> Failed {
     let (reply, cause) = match failure {
         Failure::Loop => (Reply::Loop, String::new()),
         Failure::HeaderTooBig => (Reply::HeaderTooBig { limit: HEADER_OCTETS }, String::new()),
-        Failure::MailboxFull => (full(service), String::new()),
+        Failure::MailboxFull => (room::full(service.rules.load().mailboxes.over), String::new()),
         Failure::DiskFull => (Reply::DiskFull, "the disk is full".to_owned()),
         Failure::Io(cause) => (Reply::StorageFailed, cause),
     };

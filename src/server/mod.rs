@@ -35,6 +35,7 @@ pub mod memory;
 pub mod names;
 pub mod proxy;
 pub mod report;
+pub mod room;
 pub mod tls;
 pub mod transaction;
 

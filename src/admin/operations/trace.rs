@@ -10,9 +10,8 @@ use crate::admin::context::Context;
 use crate::admin::permission::Caller;
 use crate::admin::problem::{Kind, Problem};
 use crate::mail::{ForwardPath, Mailbox, Name, QueueId};
-use crate::maildir::{NoRoom, Over};
-use crate::protocol::smtp::Reply;
 use crate::router::{self, Decision, Destination};
+use crate::server::room;
 use crate::telemetry::Delivery;
 
 /// A trail, down to the Maildirs.
@@ -68,7 +67,7 @@ pub fn show(context: &Context, caller: &Caller, address: &str, sender: Option<&s
     }
     let rules = context.rules.load();
     let route = router::route(&snapshot, &recipient, &rules.routing, Timestamp::now());
-    let route = router::admit(route, |destination| has_room(context, destination, rules.over));
+    let route = router::admit(route, |mailbox| room::promise(&context.maildirs, rules.over, mailbox, 0).map(drop));
     let reply = route.decision.reply();
     let (mailboxes, relays) = match route.decision {
         Decision::Deliver { mailboxes, relays } => (mailboxes, relays),
@@ -100,14 +99,4 @@ fn parse(address: &str) -> Result<ForwardPath, Problem> {
     }
     let refused = |error| Problem::new(Kind::BadValue, format!("`{address}` is not an address: {error}"));
     Mailbox::parse(address).map(ForwardPath::Mailbox).map_err(refused)
-}
-
-/// What RCPT without a SIZE would find.
-fn has_room(context: &Context, destination: &Destination, over: Over) -> Result<(), Reply> {
-    match (context.maildirs.reserve(destination, 0), over) {
-        (Ok(_), _) => Ok(()),
-        (Err(NoRoom::Unreadable(_)), _) => Err(Reply::StorageFailed),
-        (Err(NoRoom::Full), Over::Defer) => Err(Reply::MailboxFull),
-        (Err(NoRoom::Full), Over::Reject) => Err(Reply::MailboxFullForGood),
-    }
 }
