@@ -3,6 +3,7 @@
 //! The server is this very program as a child process with a configuration of its own, so what is shown is what an
 //! operator gets. The folder goes when the demo ends.
 
+use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -238,15 +239,17 @@ fn configuration(folder: &Path) -> String {
 fn say_what_next(output: Output, service: &Service) -> Result<(), Failure> {
     let config = service.config.display();
     let smtp = service.smtp;
+    // After `make demo` the program is not installed yet: the commands name it by its path.
+    let restante = env::current_exe()?.display().to_string();
     output.line(&format!(
         "\nIt stays up until Ctrl-C. In another terminal:\n\n  \
          export RESTANTE_CONFIG={config}\n  \
-         restante pop list\n  \
-         restante alias list --hidden\n  \
-         restante trace help@demo.example\n  \
-         restante test team@demo.example\n  \
-         restante alias add info@demo.example bob\n  \
-         restante pop delete bob --dry-run\n  \
+         {restante} pop list\n  \
+         {restante} alias list --hidden\n  \
+         {restante} trace help@demo.example\n  \
+         {restante} test team@demo.example\n  \
+         {restante} alias add info@demo.example bob\n  \
+         {restante} pop delete bob --dry-run\n  \
          swaks --server {smtp} --from you@example.com --to sales@demo.example\n  \
          telnet {} {}\n",
         smtp.ip(),
