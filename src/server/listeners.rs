@@ -35,7 +35,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// The address is not to be had.
-    #[error("cannot listen on {address} for {service}: {why}; stop what uses it, or change {service}.listen")]
+    #[error(
+        "cannot listen on {address} for {service}: {why}; see that nothing else uses it and, for a Unix socket, that its folder exists; or change {service}.listen"
+    )]
     Address {
         /// The door.
         service: &'static str,
