@@ -21,6 +21,7 @@ pub use quota::{NoRoom, Reservation, Usage};
 
 use crate::sys::disk::make_folders;
 use crate::sys::{Disk, Real};
+use crate::telemetry::Event;
 
 /// What happens at RCPT when a mailbox is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +67,7 @@ impl Maildirs {
         let host = name::escaped(&settings.hostname);
         let maildirs = Self { settings, disk, host, sequence: AtomicU64::new(0), known: Default::default(), accounts: Default::default() };
         if let Err(error) = maildirs.end_removals() {
-            tracing::warn!(%error, "mail of an account that was removed for good is still there; it is tried again at the next start");
+            Event::PurgeUnfinished { cause: &error.to_string() }.say();
         }
         Ok(maildirs)
     }

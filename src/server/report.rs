@@ -106,6 +106,9 @@ impl Report {
             cause,
         })
         .say();
+        if !cause.is_empty() {
+            Event::NotStored { id: self.id, cause }.say();
+        }
         let accepted = fate != Fate::Refused;
         Landing { recipient: slip.recipient.to_string(), mailboxes: slip.mailboxes, files, reply: status, accepted }
     }

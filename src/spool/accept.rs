@@ -16,6 +16,7 @@ use crate::mail::trace::{Client, Delivery, Received, With};
 use crate::mail::{Envelope, QueueId, Recipient};
 use crate::maildir::{Copy, NoRoom, PublishError, Reservation, Staged, Text as _};
 use crate::router::Destination;
+use crate::telemetry::Event;
 
 /// One accepted recipient and the mailboxes it leads to (none: discarded).
 pub struct Routed {
@@ -229,8 +230,9 @@ impl Spool {
                 error
             }
         };
-        tracing::warn!(%id, account = %to.name, %error, "a copy waits in the queue, because its mailbox failed");
-        Ok(Placed::Waiting(self.hold(id, to, &copy)?))
+        let held = self.hold(id, to, &copy)?;
+        Event::CopyHeld { id, mailbox: to.name.as_str(), cause: &error.to_string() }.say();
+        Ok(Placed::Waiting(held))
     }
 
     /// Undoes what a failed recipient's other copies became. What cannot be undone is a copy too many, and no loss.
@@ -240,7 +242,7 @@ impl Spool {
             Placed::Waiting(path) => self.disk.remove(&path).and_then(|()| self.disk.sync_folder(&self.queue)),
         };
         if let Err(error) = undone {
-            tracing::warn!(%id, %error, "a copy of a message that was refused could not be taken back; the sender's next try makes another");
+            Event::CopyNotTakenBack { id, cause: &error.to_string() }.say();
         }
     }
 }

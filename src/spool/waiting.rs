@@ -14,6 +14,7 @@ use crate::mail::{Name, QueueId};
 use crate::maildir::name::Stamp;
 use crate::maildir::{Copy, PublishError, Staged, Text};
 use crate::router::Destination;
+use crate::telemetry::Event;
 
 /// Octets moved at a time.
 const BLOCK: usize = 64 * 1024;
@@ -173,7 +174,7 @@ impl Spool {
                     continue;
                 };
                 if let Err(error) = self.deliver_held(&path, &waiting, &to) {
-                    tracing::warn!(id = %waiting.id, account = %to.name, %error, "a copy still waits in the queue");
+                    Event::CopyStillHeld { id: waiting.id, mailbox: to.name.as_str(), cause: &error.to_string() }.say();
                     left += 1;
                     continue;
                 }
@@ -181,7 +182,7 @@ impl Spool {
             }
             match self.disk.remove(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    tracing::warn!(%error, "a copy was delivered, and cannot be removed from the queue");
+                    Event::CopyNotRemoved { id: waiting.id, cause: &error.to_string() }.say();
                 }
                 _ => drop(delivered.remove(&file)),
             }

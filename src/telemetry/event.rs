@@ -106,13 +106,25 @@ pub enum Event<'a> {
     MemoryFull { client: &'a str, bound: u64 },
     /// What became of a message.
     Message(Outcome<'a>),
+    /// A message could not be kept for a reason that the client is not told: the operator's to mend, and the mail waits with the client.
+    NotStored { id: QueueId, cause: &'a str },
 
+    /// A copy was accepted, and its mailbox failed at the last step: it waits in the queue.
+    CopyHeld { id: QueueId, mailbox: &'a str, cause: &'a str },
+    /// It was tried again, in vain.
+    CopyStillHeld { id: QueueId, mailbox: &'a str, cause: &'a str },
+    /// It was delivered; what lies in the queue is not needed any more, and stays.
+    CopyNotRemoved { id: QueueId, cause: &'a str },
+    /// A copy of a message that was refused after all is visible: the sender's next try makes another.
+    CopyNotTakenBack { id: QueueId, cause: &'a str },
     /// Copies in the spool that wait for a mailbox that failed.
     CopiesWaiting { count: usize },
     /// A periodic task failed; it will be tried again.
     TaskFailed { task: &'a str, cause: &'a str },
     /// A deleted account's mail was removed for good.
     Purged { name: &'a str },
+    /// Some of it is left.
+    PurgeUnfinished { cause: &'a str },
 
     /// Configuration and certificates were read again. `restart` names the keys that only a restart changes.
     Reloaded { restart: &'a str },
@@ -152,8 +164,25 @@ impl Event<'_> {
             Self::MemoryFull { client, bound } => warn!(client, bound, "messages in memory have met their bound; refused for now"),
             Self::Message(outcome) => outcome.say(),
 
+            Self::NotStored { id, cause } => {
+                error!(id = id.to_string(), cause, "a message could not be stored; its client was told to try again")
+            }
+
+            Self::CopyHeld { id, mailbox, cause } => {
+                warn!(id = id.to_string(), mailbox, cause, "a copy waits in the queue: its mailbox failed")
+            }
+            Self::CopyStillHeld { id, mailbox, cause } => warn!(id = id.to_string(), mailbox, cause, "a copy still waits in the queue"),
+            Self::CopyNotRemoved { id, cause } => {
+                warn!(id = id.to_string(), cause, "a copy was delivered, and cannot be removed from the queue")
+            }
+            Self::CopyNotTakenBack { id, cause } => {
+                warn!(id = id.to_string(), cause, "a copy of a refused message could not be taken back; the next try makes another")
+            }
             Self::CopiesWaiting { count } => warn!(count, "copies wait in the spool for a mailbox that cannot be written"),
             Self::TaskFailed { task, cause } => error!(task, cause, "task failed; it will be tried again"),
+            Self::PurgeUnfinished { cause } => {
+                warn!(cause, "mail of an account that was removed for good is still there; it is tried again at the next start")
+            }
             Self::Purged { name } => info!(name, "deleted account purged from the trash"),
 
             Self::Reloaded { restart: "" } => info!("configuration and certificates read again"),

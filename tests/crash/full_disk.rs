@@ -87,6 +87,11 @@ fn a_full_disk_defers_and_loses_nothing() {
         let reply = send(format!("full{number}"), octets);
         assert!(reply.later(), "a full disk must defer, not answer {reply:?}");
     }
+    assert!(
+        world.log().lines().any(|line| line.contains("ERROR") && line.contains("the disk is full")),
+        "the operator is told:\n{}",
+        world.log()
+    );
     // A change of the directory may still fit into what RocksDB has set aside; what matters is that the answer is true.
     let changes = (0..20).map(|number| format!("full{number}@example.org"));
     let made: Vec<String> = changes.filter(|alias| change(&world, alias)).collect();
