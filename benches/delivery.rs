@@ -5,8 +5,8 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use restante::directory::AccountId;
@@ -14,7 +14,8 @@ use restante::mail::trace::{Client, Spoken, With};
 use restante::mail::{Address, Domain, Envelope, Mailbox, Name, Recipient, ReversePath};
 use restante::maildir::{Maildirs, Over, Settings};
 use restante::router::Destination;
-use restante::spool::{Outcomes, Routed, Routing, Spool};
+use restante::spool::log::SEGMENT;
+use restante::spool::{self, Bounds, Outcomes, Routed, Routing, Spool};
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
@@ -87,7 +88,8 @@ impl Server {
         text.extend("The quick brown fox jumps over the lazy dog.\n".bytes().cycle().take(MESSAGE - text.len() - 1));
         text.push(b'\n');
         let destinations = (0..MAILDIRS).map(destination).collect::<Result<_, _>>()?;
-        let spool = Spool::open(folder.to_owned(), "bench".into(), maildirs)?;
+        let log = Bounds { segment: SEGMENT, total: 64 * SEGMENT };
+        let spool = Spool::open(spool::Settings { dir: folder.to_owned(), hostname: "bench".into(), log }, maildirs)?;
         Ok(Self { spool, destinations, text, sender: Mailbox::parse("sender@example.com")? })
     }
 
@@ -103,7 +105,9 @@ impl Server {
             client: Client { helo: "client.example".into(), name: None, address: None },
             with: With { spoken: Spoken::Esmtp, encrypted: false, charset: Default::default() },
         };
-        let outcome = self.spool.accept(routing, body, Outcomes::Together).into_iter().next().ok_or("no outcome")?;
+        let (done, results) = mpsc::channel();
+        self.spool.accept(routing, body, Outcomes::Together, move |results| drop(done.send(results)));
+        let outcome = results.recv()?.into_iter().next().ok_or("no outcome")?;
         outcome.map(drop).map_err(|failure| format!("not stored: {failure:?}").into())
     }
 }

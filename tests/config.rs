@@ -11,6 +11,8 @@ use restante::directory::Target;
 use restante::protocol::smtp::{BareNewline, Vrfy};
 use restante::router::Disabled;
 use restante::server::{Certificate, Listen, ReverseLookup};
+use restante::spool::Bounds;
+use restante::spool::log::SEGMENT;
 use restante::telemetry::Format;
 use restante::{maildir, router};
 
@@ -41,7 +43,8 @@ fn the_reference_file_is_generated() {
 
 #[test]
 fn the_defaults_are_those_of_the_design() {
-    let Config { hostname, spool, mail, trash_days, session, routing, server, admin, password, log } = parse("").unwrap();
+    let Config { hostname, spool, mail, trash_days, session, routing, server, admin, password, log, spool_log } = parse("").unwrap();
+    assert_eq!(spool_log, Bounds { segment: SEGMENT, total: 512 << 20 });
     assert_eq!((hostname.as_str(), spool, trash_days), ("localhost", PathBuf::from("spool"), 30));
     assert_eq!((mail.root, mail.hostname.as_str(), mail.default_quota), (PathBuf::from("spool/mail"), "localhost", None));
     assert_eq!(mail.over, maildir::Over::Defer);
@@ -66,6 +69,7 @@ fn every_key_reaches_its_setting() {
         r#"
         hostname = "Mail.Example.ORG."
         spool.dir = "/var/lib/restante"
+        spool.max_log = "1GiB"
         mail = { root = "/srv/mail", trash_days = 7 }
         [smtp]
         listen = ["0.0.0.0:0", "[::]:25"]
@@ -112,7 +116,8 @@ fn every_key_reaches_its_setting() {
         level = "warn,restante::router=debug"
         "#,
     );
-    let Config { hostname, spool, mail, trash_days, session, routing, server, admin, password, log } = config.unwrap();
+    let Config { hostname, spool, mail, trash_days, session, routing, server, admin, password, log, spool_log } = config.unwrap();
+    assert_eq!(spool_log, Bounds { segment: SEGMENT, total: 1 << 30 });
     assert_eq!((hostname.as_str(), spool, trash_days), ("mail.example.org", PathBuf::from("/var/lib/restante"), 7));
     assert_eq!((mail.root, mail.default_quota, mail.over), (PathBuf::from("/srv/mail"), Some(1 << 30), maildir::Over::Reject));
     assert_eq!((session.max_message_size, session.max_recipients, session.max_errors, session.max_line), (1_000_000, 100, 3, Some(998)));
@@ -235,6 +240,7 @@ fn keys_are_checked_against_each_other() {
         ("[password]\nlanes = 64\nmemory = '511KiB'", ":3: password.memory: is too small: write 512KiB at least"),
         ("[password]\nmemory = '19GiB'", ":2: password.memory: is too much for one hash: write 4GiB at most"),
         ("smtp = 1", ":1: smtp: is a section: write [smtp]"),
+        ("spool.max_log = '31MiB'", ":1: spool.max_log: is too little: write at least 32MiB"),
         ("[spool]\ndir = ''", ":2: spool.dir: is empty"),
     ] {
         let shown = problems(text);

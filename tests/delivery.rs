@@ -16,7 +16,7 @@ use restante::mail::trace::{Client, Spoken, With};
 use restante::mail::{Address, Domain, Envelope, Mailbox, Name, Recipient, ReversePath};
 use restante::maildir::{Maildirs, NoRoom, Over, Settings, name};
 use restante::router::Destination;
-use restante::spool::{Failure, Outcomes, Routed, Routing, Spool, Stored};
+use restante::spool::{self, Bounds, Failure, Outcomes, Routed, Routing, Spool, Stored};
 use tempfile::TempDir;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -36,7 +36,7 @@ impl World {
         let settings =
             Settings { root: folder.path().join("mail"), hostname: "mx.example.org".into(), default_quota: None, over: Over::Defer };
         let maildirs = Arc::new(Maildirs::on(settings, disk.clone())?);
-        let spool = Spool::on(folder.path().to_owned(), "mx.example.org".into(), maildirs.clone(), disk)?;
+        let spool = Spool::on(self::settings(folder.path()), maildirs.clone(), disk)?;
         Ok(Self { folder, maildirs, spool, fuse })
     }
 
@@ -69,7 +69,16 @@ fn accept(spool: &Spool, text: &str, recipients: Vec<Vec<Destination>>, outcomes
         client: Client { helo: "client.example".into(), name: None, address: None },
         with: With { spoken: Spoken::Lmtp, encrypted: false, charset: Default::default() },
     };
-    spool.accept(routing, body, outcomes)
+    let (done, results) = std::sync::mpsc::channel();
+    spool.accept(routing, body, outcomes, move |results| drop(done.send(results)));
+    results.recv().unwrap()
+}
+
+/// A log of small segments.
+const LOG: Bounds = Bounds { segment: 64 << 10, total: 1 << 20 };
+
+fn settings(dir: &Path) -> spool::Settings {
+    spool::Settings { dir: dir.to_owned(), hostname: "mx.example.org".into(), log: LOG }
 }
 
 fn mailbox(text: &str) -> Mailbox {
@@ -265,7 +274,7 @@ fn folders_follow_even_when_any_operation_fails_the_first_time() -> Outcome {
 #[test]
 fn two_servers_cannot_share_a_spool() -> Outcome {
     let world = World::new()?;
-    let second = Spool::open(world.folder.path().to_owned(), "x".into(), world.maildirs.clone());
+    let second = Spool::open(settings(world.folder.path()), world.maildirs.clone());
     assert!(second.is_err_and(|e| e.to_string().contains("in use by another server")));
     Ok(())
 }

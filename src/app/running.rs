@@ -71,6 +71,7 @@ fn need_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     [
         ("hostname", old.hostname != new.hostname),
         ("spool.dir", old.spool != new.spool),
+        ("spool.max_log", old.spool_log != new.spool_log),
         ("mail.root", old.mail.root != new.mail.root),
         ("quota.default", old.mail.default_quota != new.mail.default_quota),
         ("smtp.listen", old.server.smtp != new.server.smtp),

@@ -133,7 +133,7 @@ fn open(config: Config) -> Result<(Arc<Service>, Arc<Context>, Config), StartErr
     if crashed {
         heal::heal(&directory, &maildirs);
     }
-    let spool = Arc::new(Spool::open(config.spool.clone(), config.hostname.clone(), Arc::clone(&maildirs))?);
+    let spool = Arc::new(Spool::open(spool_settings(&config), Arc::clone(&maildirs))?);
     let recent = Arc::new(Recent::default());
     let context = Context::new(Arc::clone(&directory), Arc::clone(&maildirs), Some(Arc::clone(&recent)), commands::rules(&config));
     first_master(&context)?;
@@ -150,6 +150,10 @@ fn open(config: Config) -> Result<(Arc<Service>, Arc<Context>, Config), StartErr
         stopping: watch::Sender::new(false),
     };
     Ok((Arc::new(service), Arc::new(context), config))
+}
+
+fn spool_settings(config: &Config) -> spool::Settings {
+    spool::Settings { dir: config.spool.clone(), hostname: config.hostname.clone(), log: config.spool_log }
 }
 
 /// A reload may switch lookups on, so only a server that began without them goes without.

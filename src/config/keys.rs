@@ -66,6 +66,13 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
 pub(super) const KEYS: &[Key] = &[
     key("", "hostname", Kind::Text, r#""localhost""#, "The name of this server, in greetings, trace headers and Maildir file names."),
     key("spool", "dir", Kind::Text, r#""spool""#, "The folder. It belongs to one running server at a time."),
+    key(
+        "spool",
+        "max_log",
+        Kind::Size,
+        r#""512MiB""#,
+        "The most that mail may take in the spool's log until its mailboxes are durable; beyond it clients try again later (452 4.3.1).\nAt least 32MiB.",
+    ),
     following(
         "mail",
         "root",

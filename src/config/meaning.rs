@@ -17,11 +17,12 @@ use crate::mail::Domain;
 use crate::protocol::smtp::{self, BareNewline, Vrfy};
 use crate::router::{Disabled, Limits, Relay};
 use crate::server::{Certificate, Listen, ReverseLookup};
+use crate::spool::{Bounds, log};
 use crate::telemetry::{Format, LogSettings};
 use crate::{admin, maildir, server};
 
 /// Folders of the spool that are not for mailboxes.
-const SPOOL_FOLDERS: [&str; 3] = ["directory", "queue", "tls"];
+const SPOOL_FOLDERS: [&str; 5] = ["directory", "incoming", "log", "queue", "tls"];
 
 /// The least memory that Argon2 takes for each lane (RFC 9106 §3.1).
 const KIB_PER_LANE: u64 = 8;
@@ -40,6 +41,7 @@ pub(super) fn config(written: &mut Written) -> Option<Config> {
     if let (Some(spool), Some(root)) = (&spool, &root) {
         check_folders(written, spool, root);
     }
+    let spool_log = spool_log(written);
     let trash_days = written.count("mail.trash_days");
     let mail = mailboxes(written, root, hostname.as_ref());
     let session = session(written, hostname.as_ref());
@@ -47,11 +49,12 @@ pub(super) fn config(written: &mut Written) -> Option<Config> {
     let admin = administration(written, spool.as_ref());
     let server = listeners(written, spool.as_ref());
     let password = password(written);
-    let log = log(written);
+    let log = logging(written);
     pop3?;
     Some(Config {
         hostname: hostname?.to_string(),
         spool: spool?,
+        spool_log: spool_log?,
         mail: mail?,
         trash_days: trash_days?,
         session: Arc::new(session?),
@@ -95,6 +98,18 @@ fn check_folders(written: &mut Written, spool: &Path, root: &Path) {
     } else if let Some(folder) = SPOOL_FOLDERS.iter().find(|folder| root.starts_with(spool.join(folder))) {
         written.wrong("mail.root", line, format!("lies in `{folder}`, a folder of the spool: write a folder of its own"));
     }
+}
+
+/// The least that the log is of use with: a few of its segments.
+const LEAST_LOG: u64 = 4 * log::SEGMENT;
+
+fn spool_log(written: &mut Written) -> Option<Bounds> {
+    let enough = |text: &str| match positive(text)? {
+        octets if octets < LEAST_LOG => Err("is too little: write at least 32MiB".into()),
+        octets => Ok(octets),
+    };
+    let total = written.size("spool.max_log", enough)?;
+    Some(Bounds { total, segment: log::SEGMENT })
 }
 
 /// The one mode there is.
@@ -241,7 +256,7 @@ fn password(written: &mut Written) -> Option<Cost> {
     Some(Cost { memory_kib: memory_kib?, passes: passes?, lanes })
 }
 
-fn log(written: &mut Written) -> Option<LogSettings> {
+fn logging(written: &mut Written) -> Option<LogSettings> {
     let format = written.choice("log.format");
     let level = written.text("log.level", value::level);
     Some(LogSettings { format: if format? == "json" { Format::Json } else { Format::Text }, level: level? })

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use crate::directory::password::Cost;
 use crate::protocol::smtp;
 use crate::telemetry::LogSettings;
-use crate::{admin, maildir, router, server};
+use crate::{admin, maildir, router, server, spool};
 
 pub use keys::reference;
 pub use problem::{Errors, LoadError, Problem};
@@ -34,6 +34,8 @@ pub struct Config {
     pub hostname: String,
     /// `spool.dir`: directory/, queue/, tls/, run.json.
     pub spool: PathBuf,
+    /// `spool.max_log`.
+    pub spool_log: spool::Bounds,
     /// Mailboxes.
     pub mail: maildir::Settings,
     /// Days a deleted account's mail is kept.

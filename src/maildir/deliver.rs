@@ -1,8 +1,11 @@
-//! Delivery in two steps: *stage* (the file is written to `tmp` and synced) and *publish* (it is renamed to `new`, and
-//! the folder is synced). Whoever delivers to several mailboxes stages all before publishing any.
+//! Delivery in two steps: *stage* (the file is written to `tmp`) and *publish* (it is renamed to `new`). Whoever delivers
+//! to several mailboxes stages all before publishing any.
+//!
+//! Both steps wait for the disk where [`Safety::Synced`] asks for it; a copy that the spool's log holds does without.
 
-use std::io::{self, Read};
+use std::io::{self, IoSlice, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
@@ -24,6 +27,10 @@ pub trait Text {
     fn lines(&self) -> u64;
     /// Reads it from the start.
     fn read(&self) -> io::Result<Box<dyn Read + '_>>;
+    /// All of it, where it is in memory: the parts in their order.
+    fn parts(&self) -> Option<Vec<&[u8]>> {
+        None
+    }
     /// Whether there is nothing in it.
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -50,14 +57,24 @@ impl Copy<'_> {
     }
 }
 
-/// A file in `tmp` whose content the disk has. Dropped without being published, it is removed.
-pub struct Staged<'a> {
-    maildirs: &'a Maildirs,
+/// A file in `tmp`. Dropped without being published, it is removed.
+pub struct Staged {
+    maildirs: Arc<Maildirs>,
     account: AccountId,
     folder: PathBuf,
     name: String,
     size: u64,
     state: State,
+    safety: Safety,
+}
+
+/// Who sees to it that a copy survives a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Safety {
+    /// The spool's log has it until a sync of the mail root's file system.
+    Logged,
+    /// Each step waits for the disk.
+    Synced,
 }
 
 /// How far a copy has come.
@@ -77,12 +94,17 @@ impl Maildirs {
         Stamp { at: now, process: std::process::id(), sequence: self.sequence.fetch_add(1, Ordering::Relaxed) }
     }
 
-    /// Writes a copy to the mailbox's `tmp`, and waits for the disk.
-    pub fn stage(&self, to: &Destination, copy: Copy<'_>, stamp: Stamp) -> io::Result<Staged<'_>> {
-        let folder = self.folder(to.id, &to.name)?;
+    /// Writes a copy to the mailbox's `tmp`.
+    pub fn stage(self: &Arc<Self>, to: &Destination, copy: Copy<'_>, stamp: Stamp, safety: Safety) -> io::Result<Staged> {
         let (size, wire_size) = (copy.size(), copy.size() + copy.lines());
-        let name = FileName { stamp, host: self.host.clone(), size, wire_size }.to_string();
-        let mut staged = Staged { maildirs: self, account: to.id, folder, name, size, state: State::Unwritten };
+        self.stage_as(to, copy, FileName { stamp, host: self.host.clone(), size, wire_size }.to_string(), safety)
+    }
+
+    /// The same under the name that the file was given once.
+    pub fn stage_as(self: &Arc<Self>, to: &Destination, copy: Copy<'_>, name: String, safety: Safety) -> io::Result<Staged> {
+        let folder = self.folder(to.id, &to.name)?;
+        let (maildirs, size, state) = (Arc::clone(self), copy.size(), State::Unwritten);
+        let mut staged = Staged { maildirs, account: to.id, folder, name, size, state, safety };
         let mut file = match staged.create() {
             // An admin moved the folder away while the server runs: it is looked for, and made, once more.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -96,10 +118,46 @@ impl Maildirs {
         // The folder may have been moved since it was looked up, and another account have one of that name. Folders move
         // only after they were forgotten, so what is still known was this account's when the file was made.
         self.expect_known(to.id, &to.name)?;
-        file.write_all(copy.fields.as_bytes())?;
-        io::copy(&mut io::BufReader::with_capacity(BLOCK, copy.text.read()?), &mut file)?;
-        file.sync()?;
+        if !self.known.is_covered(to.id) {
+            // What the log waits for is a sync of another file system.
+            staged.safety = Safety::Synced;
+        }
+        match copy.text.parts() {
+            Some(parts) => {
+                let mut parts: Vec<IoSlice<'_>> = std::iter::once(copy.fields.as_bytes()).chain(parts).map(IoSlice::new).collect();
+                write_all(&mut *file, &mut parts)?;
+            }
+            None => {
+                file.write_all(copy.fields.as_bytes())?;
+                io::copy(&mut io::BufReader::with_capacity(BLOCK, copy.text.read()?), &mut file)?;
+            }
+        }
+        if staged.safety == Safety::Synced {
+            file.sync()?;
+        }
         Ok(staged)
+    }
+
+    /// Looks for a file by the name that it was given in `new`: there, or where a reader has moved it. The folder, and the
+    /// name it has now.
+    pub fn find(&self, to: &Destination, name: &str) -> io::Result<Option<(&'static str, String)>> {
+        let folder = self.folder(to.id, &to.name)?;
+        match self.disk.len(&folder.join("new").join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            found => return found.map(|_| Some(("new", name.to_owned()))),
+        }
+        for part in ["cur", "new"] {
+            let listed = self.disk.list(&folder.join(part))?;
+            if let Some((found, _)) = listed.into_iter().find(|(found, _)| super::name::unique(found) == name) {
+                return Ok(Some((part, found)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Opens a file of a mailbox.
+    pub fn open(&self, to: &Destination, part: &str, file: &str) -> io::Result<Box<dyn Read + Send>> {
+        self.disk.open(&self.folder(to.id, &to.name)?.join(part).join(file))
     }
 
     /// Whether a mailbox holds the file with that stamp, in `new` or, once it was seen, in `cur`; what it finds is safe.
@@ -115,7 +173,17 @@ impl Maildirs {
     }
 }
 
-impl Staged<'_> {
+fn write_all(file: &mut dyn Output, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+    while !parts.is_empty() {
+        match file.write_vectored(parts)? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => IoSlice::advance_slices(&mut parts, written),
+        }
+    }
+    Ok(())
+}
+
+impl Staged {
     fn path(&self, part: &str) -> PathBuf {
         self.folder.join(part).join(&self.name)
     }
@@ -137,15 +205,33 @@ impl Staged<'_> {
         self.maildirs.disk.open(&self.path("tmp"))
     }
 
-    /// Makes the copy visible, and waits until the disk has its name. The path of the file in `new`.
+    /// The name of the file.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Makes the copy visible: the path of the file in `new`.
     pub fn publish(&mut self) -> Result<PathBuf, PublishError> {
         let (new, path) = (self.folder.join("new"), self.path("new"));
         let disk = &self.maildirs.disk;
         let rename = || disk.rename(&self.path("tmp"), &path);
         self.maildirs.accounts.adding(self.account, || disk.modified(&new), self.size, rename).map_err(PublishError::Hidden)?;
         self.state = State::Visible;
-        disk.sync_folder(&new).map_err(PublishError::Visible)?;
+        if self.safety == Safety::Synced {
+            disk.sync_folder(&new).map_err(PublishError::Visible)?;
+        }
         Ok(path)
+    }
+
+    /// Takes the place of a damaged file of the same message, wherever a reader has put it: `new` or `cur`.
+    pub fn replace(mut self, part: &str, file: &str) -> io::Result<()> {
+        self.maildirs.disk.rename(&self.path("tmp"), &self.folder.join(part).join(file))?;
+        self.maildirs.accounts.recount(self.account);
+        self.state = State::Visible;
+        match self.safety {
+            Safety::Synced => self.maildirs.disk.sync_folder(&self.folder.join(part)),
+            Safety::Logged => Ok(()),
+        }
     }
 
     /// Takes a copy back that was published: it is only staged again. Fails where a reader was faster.
@@ -170,7 +256,7 @@ pub enum PublishError {
     Visible(io::Error),
 }
 
-impl Drop for Staged<'_> {
+impl Drop for Staged {
     fn drop(&mut self) {
         if self.state == State::Hidden {
             // What cannot be removed now is removed as left over: see `Maildirs::sweep`.

@@ -39,6 +39,8 @@ enum Whereabouts {
 #[derive(Debug)]
 pub(super) struct Known {
     accounts: RwLock<HashMap<AccountId, Whereabouts>>,
+    /// Accounts whose folder an admin has put on another file system than the mail root's.
+    elsewhere: RwLock<HashSet<AccountId>>,
     /// Held shared while a folder is made, and alone while folders move.
     moving: RwLock<()>,
     /// Held while the folder of a name is made.
@@ -49,13 +51,29 @@ pub(super) struct Known {
 impl Default for Known {
     fn default() -> Self {
         let making = std::array::from_fn(|_| Mutex::default());
-        Self { accounts: RwLock::default(), moving: RwLock::default(), making, stripes: RandomState::new() }
+        Self { accounts: RwLock::default(), elsewhere: RwLock::default(), moving: RwLock::default(), making, stripes: RandomState::new() }
     }
 }
 
 impl Known {
     fn is(&self, id: AccountId, whereabouts: &Whereabouts) -> bool {
         self.accounts.read().unwrap_or_else(PoisonError::into_inner).get(&id) == Some(whereabouts)
+    }
+
+    /// Whether a sync of the mail root's file system reaches the account's folder.
+    pub(super) fn is_covered(&self, id: AccountId) -> bool {
+        !self.elsewhere.read().unwrap_or_else(PoisonError::into_inner).contains(&id)
+    }
+
+    fn set_covered(&self, id: AccountId, covered: bool) {
+        if covered != self.is_covered(id) {
+            let mut elsewhere = self.elsewhere.write().unwrap_or_else(PoisonError::into_inner);
+            if covered {
+                elsewhere.remove(&id)
+            } else {
+                elsewhere.insert(id)
+            };
+        }
     }
 
     fn set(&self, id: AccountId, whereabouts: Whereabouts) {
@@ -175,6 +193,12 @@ impl Maildirs {
         self.make(id, &path, place)?;
         // Left-over files cost space and nothing else: a delivery does not fail over them.
         let _ = self.sweep(&path, std::time::SystemTime::now());
+        let root = self.disk.volume(self.root())?;
+        let mut covered = true;
+        for part in ["tmp", "new", "cur"] {
+            covered &= self.disk.volume(&path.join(part))? == root;
+        }
+        self.known.set_covered(id, covered);
         self.known.set(id, Whereabouts::Under(name.clone()));
         Ok(())
     }

@@ -16,7 +16,7 @@ pub mod folders;
 pub mod name;
 pub mod quota;
 
-pub use deliver::{Copy, PublishError, Staged, Text};
+pub use deliver::{Copy, PublishError, Safety, Staged, Text};
 pub use quota::{NoRoom, Reservation, Usage};
 
 use crate::sys::disk::make_folders;

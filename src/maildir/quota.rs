@@ -83,8 +83,8 @@ impl Accounts {
             None => false,
         };
         publish()?;
-        account.seen = match (untouched, account.seen, modified()) {
-            (true, Some((_, cur)), Ok(new)) => Some((new, cur)),
+        account.seen = match account.seen {
+            Some((_, cur)) if untouched => modified().ok().map(|new| (new, cur)),
             _ => None,
         };
         account.usage.octets += octets;

@@ -7,10 +7,11 @@
 //! of threads (the design's bound is 50 µs). What may read a mailbox or sync a disk goes to the blocking threads.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::task;
+use tokio::sync::oneshot;
+use tokio::{task, time};
 
 use super::report::{Report, Slip};
 use super::transaction::{Accepted, Failed, Transaction, say_memory_full};
@@ -21,7 +22,7 @@ use crate::mail::{Envelope, ForwardPath, Recipient, ReversePath};
 use crate::maildir::Reservation;
 use crate::protocol::smtp::{Answer, Class, Question, Reply, Session};
 use crate::router::{self, Decision, Destination, Route, Trail};
-use crate::spool::{Failure, Outcomes, Routed, Routing};
+use crate::spool::{Body, Failure, Outcomes, Results, Routed, Routing};
 use crate::telemetry::{Event, Refusal, event};
 
 /// Finds the answer and gives it to the session.
@@ -151,7 +152,7 @@ async fn commit(service: &Arc<Service>, transaction: &mut Transaction, origin: O
     let id = service.spool.next_id();
     let accepted = std::mem::take(&mut transaction.accepted);
     let body = transaction.finish(service);
-    let size = body.as_ref().map_or(0, crate::spool::Body::len);
+    let size = body.as_ref().map_or(0, Body::len);
     let slips: Vec<Slip> = accepted.iter().map(Slip::of).collect();
     let results = match body {
         Err(failed) => vec![Err(failed); slips.len()],
@@ -160,18 +161,32 @@ async fn commit(service: &Arc<Service>, transaction: &mut Transaction, origin: O
             let outcomes = if with.spoken == Spoken::Lmtp { Outcomes::Each } else { Outcomes::Together };
             let recipients = accepted.into_iter().map(|accepted| accepted.routed).collect();
             let routing = Routing { id, envelope: envelope.clone(), recipients, client: client.clone(), with };
-            let service = Arc::clone(service);
-            let stored = off_thread(move || {
-                let stored = service.spool.accept(routing, body, outcomes);
-                stored.into_iter().map(|result| result.map_err(|failure| refusal(&service, failure))).collect::<Vec<_>>()
-            });
-            stored.await
+            let stored = store(service, routing, body, outcomes).await;
+            stored.into_iter().map(|result| result.map_err(|failure| refusal(service, failure))).collect()
         }
     };
     let (begun, routed) = (transaction.begun, transaction.routed);
     transaction.clear();
     let report = Report { id, envelope, client, with, size, begun, routed, received, stored: Timestamp::now() };
     report.conclude(service, slips, results)
+}
+
+/// How long a client waits for the disk: half of the time that RFC 5321 §4.5.3.2.6 gives it.
+const STORING: Duration = Duration::from_secs(300);
+
+async fn store(service: &Service, routing: Routing, body: Body, outcomes: Outcomes) -> Results {
+    let recipients = routing.recipients.len();
+    let (done, results) = oneshot::channel();
+    // A session that has ended hears nothing; its message is where it is.
+    let abandon = service.spool.accept(routing, body, outcomes, move |results| drop(done.send(results)));
+    let failed = |cause: &str| vec![Err(Failure::Io(cause.to_owned())); recipients];
+    match time::timeout(STORING, results).await {
+        Ok(heard) => heard.unwrap_or_else(|_| failed("the spool's threads have gone")),
+        Err(_) => {
+            abandon.abandon();
+            failed("the disk does not answer")
+        }
+    }
 }
 
 fn refusal(service: &Service, failure: Failure) -> Failed {

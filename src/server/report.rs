@@ -3,7 +3,6 @@
 //!
 //! A `250` after data comes out of [`queued`] alone, and that takes a `Stored`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -75,21 +74,20 @@ impl Report {
             if result.is_ok() {
                 slip.followed.iter().for_each(|alias| service.directory.used(alias, self.stored));
             }
-            landings.push(self.tell(service, slip, result, &reply));
+            landings.push(self.tell(slip, result, &reply));
             replies.push(reply);
         }
         service.recent.note(self.remembered(landings));
         replies
     }
 
-    fn tell(&self, service: &Service, slip: Slip, result: Result<Stored, Failed>, reply: &Reply) -> Landing {
+    fn tell(&self, slip: Slip, result: Result<Stored, Failed>, reply: &Reply) -> Landing {
         let status = reply.to_string();
         let mailboxes = slip.mailboxes.iter().map(Name::as_str).collect::<Vec<_>>().join(",");
-        let delivered = |file: &PathBuf| file.starts_with(&service.maildirs.settings().root);
         let (fate, files, cause) = match &result {
             Ok(_) if slip.mailboxes.is_empty() => (Fate::Discarded, Vec::new(), ""),
-            Ok(stored) if stored.files().iter().all(delivered) => (Fate::Delivered, stored.files().to_vec(), ""),
-            Ok(stored) => (Fate::Waiting, stored.files().iter().filter(|file| delivered(file)).cloned().collect(), ""),
+            Ok(stored) if stored.waiting() == 0 => (Fate::Delivered, stored.files().to_vec(), ""),
+            Ok(stored) => (Fate::Waiting, stored.files().to_vec(), ""),
             Err(failed) => (Fate::Refused, Vec::new(), failed.cause.as_str()),
         };
         Event::Message(Outcome {

@@ -1,20 +1,27 @@
 //! Acceptance: `Envelope` → `Routing` → `Stored` → reply.
 //!
-//! Every copy is staged (written and synced) before any is published, so what can fail fails while nothing is visible
-//! yet. Only a rename or the sync of a folder can fail afterwards; a copy that it happens to moves to the queue.
+//! Every copy is staged before anything is promised, so what can fail fails while nothing is visible yet. Then the message
+//! goes to the log with others, one sync for all of them; it is accepted when that returns, and only then made visible. A
+//! mailbox that fails at that last step gets its copy from the queue.
+//!
+//! A message that is too large for the log is made safe mailbox by mailbox instead: [`super::large`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
-use super::Spool;
 use super::body::{Body, Complete};
+use super::group::Ready;
+use super::log::record::{self, Accepted, CopyNote, Note};
+use super::{Core, Spool};
 use crate::directory::AccountId;
 use crate::mail::trace::{Client, Delivery, Received, With};
-use crate::mail::{Envelope, QueueId, Recipient};
-use crate::maildir::{Copy, NoRoom, PublishError, Reservation, Staged, Text as _};
+use crate::mail::{Envelope, ForwardPath, QueueId, Recipient};
+use crate::maildir::{Copy, NoRoom, Reservation, Safety, Staged, Text as _};
 use crate::router::Destination;
 use crate::telemetry::Event;
 
@@ -56,6 +63,7 @@ pub enum Outcomes {
 pub struct Stored {
     id: QueueId,
     files: Vec<PathBuf>,
+    waiting: usize,
 }
 
 impl Stored {
@@ -64,9 +72,14 @@ impl Stored {
         self.id
     }
 
-    /// Where each copy lies: in `new` of a mailbox, or in the queue while its mailbox cannot be reached.
+    /// The files in `new` of its mailboxes.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
+    }
+
+    /// Copies that are safe in the spool while their mailbox cannot be reached.
+    pub fn waiting(&self) -> usize {
+        self.waiting
     }
 }
 
@@ -79,7 +92,7 @@ pub enum Failure {
     HeaderTooBig,
     /// A mailbox is full after all.
     MailboxFull,
-    /// The disk is full.
+    /// The disk is full, or the spool has met its bound.
     DiskFull,
     /// Anything else, with the cause for the log.
     Io(String),
@@ -103,36 +116,57 @@ impl From<NoRoom> for Failure {
     }
 }
 
+/// One result for each recipient, in order.
+pub type Results = Vec<Result<Stored, Failure>>;
+
+/// Hears the results.
+pub(super) type Done = Box<dyn FnOnce(Results) + Send>;
+
+/// Gives a message up whose client waits no longer. Without effect once the log has it.
+#[derive(Debug, Clone, Default)]
+pub struct Abandon(Arc<AtomicBool>);
+
+impl Abandon {
+    /// Gives it up.
+    pub fn abandon(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 /// Octets that stay free on the disk: what the directory and the rest of the system need to go on working.
 const KEPT_FREE: u64 = 16 << 20;
 
 /// A recipient, and the mailboxes it wants a copy in.
-type Wish = (Recipient, Vec<Destination>);
+pub(super) type Wish = (Recipient, Vec<Destination>);
 
-/// One mailbox's copy: staged, or why not.
-type Attempt<'a> = Result<Staged<'a>, Failure>;
+/// What each mailbox's copy begins with.
+type Fields = HashMap<AccountId, String>;
 
-/// A copy that the disk has.
-enum Placed<'a> {
-    /// In `new` of its mailbox.
-    Visible(PathBuf, Staged<'a>),
-    /// In the queue.
-    Waiting(PathBuf),
-}
+/// The copies that could be staged, and why the others could not.
+pub(super) type Attempts = HashMap<AccountId, Result<Staged, Failure>>;
 
-impl Placed<'_> {
-    fn path(&self) -> &PathBuf {
-        match self {
-            Self::Visible(path, _) | Self::Waiting(path) => path,
+impl Spool {
+    /// Makes a message safe and brings it to its mailboxes, on threads of the spool. `done` hears one result for each
+    /// recipient, on one of them; it is dropped unheard if the process has no threads.
+    pub fn accept(&self, routing: Routing, body: Body, outcomes: Outcomes, done: impl FnOnce(Results) + Send + 'static) -> Abandon {
+        let abandon = Abandon::default();
+        let (core, given_up) = (Arc::clone(&self.core), abandon.clone());
+        let added = self.core.hands.add(Box::new(move || core.prepare(routing, body, outcomes, Box::new(done), given_up)));
+        if let Err(error) = added {
+            Event::TaskFailed { task: "delivering mail", cause: &error.to_string() }.say();
         }
+        abandon
     }
 }
 
-impl Spool {
-    /// Makes a message safe: one result for each recipient, in order. Blocks on the disk.
-    pub fn accept(&self, routing: Routing, body: Body, outcomes: Outcomes) -> Vec<Result<Stored, Failure>> {
+impl Core {
+    fn prepare(self: &Arc<Self>, routing: Routing, body: Body, outcomes: Outcomes, done: Done, abandon: Abandon) {
         let recipients = routing.recipients.len();
-        let Ok(text) = body.finish() else { return vec![Err(Failure::HeaderTooBig); recipients] };
+        let Ok(text) = body.finish() else { return done(vec![Err(Failure::HeaderTooBig); recipients]) };
         let Routing { id, envelope, recipients, client, with } = routing;
         let only = match recipients.as_slice() {
             [one] => Some(one.recipient.path.clone()),
@@ -140,23 +174,26 @@ impl Spool {
         };
         let received = Received { client, by: self.hostname.clone(), with, id, only, at: Timestamp::now() };
         let (wishes, mut promised) = divided(recipients);
-        let mut staged: HashMap<AccountId, Attempt<'_>> = HashMap::new();
         if !self.has_room(&text, wishes.iter().map(|(_, to)| to.len() as u64).sum()) {
-            return vec![Err(Failure::DiskFull); wishes.len()];
+            return done(vec![Err(Failure::DiskFull); wishes.len()]);
         }
-        for (recipient, destinations) in &wishes {
-            for to in destinations {
-                if staged.contains_key(&to.id) {
-                    continue;
-                }
-                let fields =
-                    Delivery { sender: &envelope.sender, delivered_to: &to.address, original: &recipient.path, received: &received };
-                let attempt = self.stage(to, &fields, &text, &mut promised);
-                staged.insert(to.id, attempt);
+        let fields = fields(&envelope, &wishes, &received);
+        let safety = if self.log_takes(&text, &fields) { Safety::Logged } else { Safety::Synced };
+        let mut staged = Attempts::new();
+        for to in wishes.iter().flat_map(|(_, to)| to) {
+            if !staged.contains_key(&to.id) {
+                let fields = fields.get(&to.id).map_or("", String::as_str);
+                staged.insert(to.id, self.stage(to, Copy { fields, text: &text }, &text, &mut promised, received.at, safety));
             }
         }
         let verdicts = verdicts(&wishes, outcomes, |to| staged.get(&to)?.as_ref().err());
-        self.publish(id, &wishes, verdicts, staged, outcomes)
+        match safety {
+            Safety::Synced => done(self.publish_synced(id, &wishes, verdicts, staged, outcomes)),
+            Safety::Logged => match ready(id, wishes, verdicts, staged, fields, &text) {
+                Ok(ready) => self.join(ready.with(done, promised), &abandon),
+                Err(results) => done(results),
+            },
+        }
     }
 
     /// Whether the disk has room for so many copies, as far as it can tell beforehand.
@@ -165,19 +202,24 @@ impl Spool {
         self.disk.free(&self.maildirs.settings().root).is_ok_and(|free| free >= wanted)
     }
 
-    fn stage<'a>(
-        &'a self,
+    fn log_takes(&self, text: &Complete, fields: &Fields) -> bool {
+        let notes: usize = fields.values().map(|fields| fields.len() + NOTE).sum();
+        text.parts().is_some_and(|parts| self.log.takes(parts.iter().map(|part| part.len()).sum::<usize>() + notes))
+    }
+
+    fn stage(
+        &self,
         to: &Destination,
-        delivery: &Delivery<'_>,
+        copy: Copy<'_>,
         text: &Complete,
         promised: &mut HashMap<AccountId, Reservation>,
-    ) -> Attempt<'a> {
+        at: Timestamp,
+        safety: Safety,
+    ) -> Result<Staged, Failure> {
         if text.journey.loops_at(&to.address) {
             return Err(Failure::Loop);
         }
-        let mut fields = String::new();
-        delivery.write(&mut fields);
-        let copy = Copy { fields: &fields, text };
+        let _visit = self.visits.begin(to.id)?;
         let reservation = match promised.remove(&to.id) {
             Some(reservation) => Some(reservation),
             None => self.maildirs.reserve(to, copy.size())?,
@@ -187,63 +229,53 @@ impl Spool {
             // Kept until the message is counted in the mailbox.
             promised.insert(to.id, reservation);
         }
-        Ok(self.maildirs.stage(to, copy, self.maildirs.stamp(delivery.received.at))?)
+        Ok(self.maildirs.stage(to, copy, self.maildirs.stamp(at), safety)?)
     }
+}
 
-    /// Publishes what some accepted recipient needs; the rest is dropped, and so removed. Where a copy can neither be
-    /// published nor be held in the queue, the copies that only its recipients wanted are taken back.
-    fn publish(
-        &self,
-        id: QueueId,
-        wishes: &[Wish],
-        accepted: Vec<Result<(), Failure>>,
-        mut staged: HashMap<AccountId, Attempt<'_>>,
-        outcomes: Outcomes,
-    ) -> Vec<Result<Stored, Failure>> {
-        let (mut placed, mut failed) = (HashMap::new(), HashMap::new());
-        for to in wanted(wishes, &accepted) {
-            if let Some(Ok(copy)) = staged.remove(&to.id) {
-                match self.place(id, to, copy) {
-                    Ok(copy) => drop(placed.insert(to.id, copy)),
-                    Err(failure) => drop(failed.insert(to.id, failure)),
-                }
-                if outcomes == Outcomes::Together && !failed.is_empty() {
-                    break;
-                }
-            }
+/// Octets of a copy in the log beyond its fields: an account's name, a file's name, numbers.
+const NOTE: usize = 512;
+
+fn fields(envelope: &Envelope, wishes: &[Wish], received: &Received) -> Fields {
+    let mut fields = Fields::new();
+    for (recipient, destinations) in wishes {
+        for to in destinations {
+            fields.entry(to.id).or_insert_with(|| {
+                let original: &ForwardPath = &recipient.path;
+                let delivery = Delivery { sender: &envelope.sender, delivered_to: &to.address, original, received };
+                let mut fields = String::new();
+                delivery.write(&mut fields);
+                fields
+            });
         }
-        let published = verdicts(wishes, outcomes, |to| failed.get(&to));
-        let verdicts: Vec<_> = accepted.into_iter().zip(published).map(|(accepted, published)| accepted.and(published)).collect();
-        let kept: HashSet<AccountId> = wanted(wishes, &verdicts).map(|to| to.id).collect();
-        let files: HashMap<AccountId, PathBuf> = placed.iter().map(|(to, copy)| (*to, copy.path().clone())).collect();
-        placed.into_iter().filter(|(to, _)| !kept.contains(to)).for_each(|(_, copy)| self.take_back(id, copy));
-        wishes.iter().zip(verdicts).map(|((_, to), verdict)| verdict.and_then(|()| stored(id, to, &files))).collect()
     }
+    fields
+}
 
-    /// Publishes a copy, or holds it in the queue where its mailbox fails at the last step.
-    fn place<'a>(&self, id: QueueId, to: &Destination, mut copy: Staged<'a>) -> Result<Placed<'a>, Failure> {
-        let error = match copy.publish() {
-            Ok(path) => return Ok(Placed::Visible(path, copy)),
-            Err(PublishError::Hidden(error)) => error,
-            Err(PublishError::Visible(error)) => {
-                copy.conceal()?;
-                error
-            }
-        };
-        let held = self.hold(id, to, &copy)?;
-        Event::CopyHeld { id, mailbox: to.name.as_str(), cause: &error.to_string() }.say();
-        Ok(Placed::Waiting(held))
+/// A message that is ready for the log; or its results, where no copy of it is wanted any more.
+fn ready(
+    id: QueueId,
+    wishes: Vec<Wish>,
+    verdicts: Vec<Result<(), Failure>>,
+    mut staged: Attempts,
+    mut fields: Fields,
+    text: &Complete,
+) -> Result<Ready, Results> {
+    let mut copies = Vec::new();
+    let mut notes = Vec::new();
+    for to in wanted(&wishes, &verdicts) {
+        let Some(Ok(copy)) = staged.remove(&to.id) else { continue };
+        let fields = fields.remove(&to.id).unwrap_or_default();
+        notes.push(CopyNote { account: to.id.0, name: to.name.to_string(), file: copy.name().to_owned(), fields });
+        copies.push((to.clone(), copy));
     }
-
-    /// Undoes what a failed recipient's other copies became. What cannot be undone is a copy too many, and no loss.
-    fn take_back(&self, id: QueueId, copy: Placed<'_>) {
-        let undone = match copy {
-            Placed::Visible(_, mut copy) => copy.conceal(),
-            Placed::Waiting(path) => self.disk.remove(&path).and_then(|()| self.disk.sync_folder(&self.queue)),
-        };
-        if let Err(error) = undone {
-            Event::CopyNotTakenBack { id, cause: &error.to_string() }.say();
-        }
+    if copies.is_empty() {
+        return Err(results(id, &wishes, verdicts, &HashMap::new()));
+    }
+    let note = Note::Accepted(Accepted { id: id.number(), copies: notes });
+    match record::payload(&note, text.parts().unwrap_or_default()) {
+        Ok(payload) => Ok(Ready::new(id, wishes, verdicts, copies, payload)),
+        Err(error) => Err(vec![Err(Failure::Io(error.to_string())); wishes.len()]),
     }
 }
 
@@ -264,12 +296,16 @@ fn divided(recipients: Vec<Routed>) -> (Vec<Wish>, HashMap<AccountId, Reservatio
 }
 
 /// The mailboxes of the recipients that nothing has failed yet.
-fn wanted<'a>(wishes: &'a [Wish], verdicts: &'a [Result<(), Failure>]) -> impl Iterator<Item = &'a Destination> {
+pub(super) fn wanted<'a>(wishes: &'a [Wish], verdicts: &'a [Result<(), Failure>]) -> impl Iterator<Item = &'a Destination> {
     wishes.iter().zip(verdicts).filter(|(_, verdict)| verdict.is_ok()).flat_map(|((_, to), _)| to)
 }
 
 /// Each recipient's verdict, given what has failed so far: its own first failure, or for all alike the first of any.
-fn verdicts<'a>(wishes: &[Wish], outcomes: Outcomes, failure: impl Fn(AccountId) -> Option<&'a Failure>) -> Vec<Result<(), Failure>> {
+pub(super) fn verdicts<'a>(
+    wishes: &[Wish],
+    outcomes: Outcomes,
+    failure: impl Fn(AccountId) -> Option<&'a Failure>,
+) -> Vec<Result<(), Failure>> {
     let each = wishes.iter().map(|(_, to)| to.iter().find_map(|to| failure(to.id)).map_or(Ok(()), |failure| Err(failure.clone())));
     match outcomes {
         Outcomes::Each => each.collect(),
@@ -277,8 +313,16 @@ fn verdicts<'a>(wishes: &[Wish], outcomes: Outcomes, failure: impl Fn(AccountId)
     }
 }
 
-fn stored(id: QueueId, destinations: &[Destination], files: &HashMap<AccountId, PathBuf>) -> Result<Stored, Failure> {
-    let lost = || Failure::Io("a copy was not published".into());
-    let files = destinations.iter().map(|to| files.get(&to.id).cloned().ok_or_else(lost)).collect::<Result<_, _>>()?;
-    Ok(Stored { id, files })
+/// Where each mailbox's copy lies: in this file, or (none) in the spool.
+pub(super) type Places = HashMap<AccountId, Option<PathBuf>>;
+
+/// What each recipient hears, once the disk has every copy that is wanted.
+pub(super) fn results(id: QueueId, wishes: &[Wish], verdicts: Vec<Result<(), Failure>>, places: &Places) -> Results {
+    let stored = |to: &[Destination]| {
+        let places: Option<Vec<_>> = to.iter().map(|to| places.get(&to.id)).collect();
+        let places = places.ok_or_else(|| Failure::Io("a copy was not published".into()))?;
+        let waiting = places.iter().filter(|place| place.is_none()).count();
+        Ok(Stored { id, files: places.into_iter().flatten().cloned().collect(), waiting })
+    };
+    wishes.iter().zip(verdicts).map(|((_, to), verdict)| verdict.and_then(|()| stored(to))).collect()
 }

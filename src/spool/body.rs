@@ -109,6 +109,13 @@ pub(super) struct Complete {
     lines: u64,
 }
 
+impl Complete {
+    /// The line end that the client left out.
+    fn last(&self) -> &[u8] {
+        if self.body.ends_with_newline { b"" } else { b"\n" }
+    }
+}
+
 impl Text for Complete {
     fn len(&self) -> u64 {
         self.octets
@@ -128,8 +135,12 @@ impl Text for Complete {
             file.seek(SeekFrom::Start(0))?;
             text = Box::new(text.chain(file));
         }
-        let last: &[u8] = if self.body.ends_with_newline { b"" } else { b"\n" };
-        Ok(Box::new(text.chain(last)))
+        Ok(Box::new(text.chain(self.last())))
+    }
+
+    fn parts(&self) -> Option<Vec<&[u8]>> {
+        let parts = self.kept.iter().map(|part| self.body.memory.get(part.clone()).unwrap_or_default());
+        self.body.overflow.is_none().then(|| parts.chain([self.last()]).collect())
     }
 }
 

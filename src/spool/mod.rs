@@ -3,40 +3,82 @@
 //! Owns acceptance. Promises that a [`Stored`] exists only when the disk has every copy: a `250` that is made from it
 //! survives `kill -9` and a power cut. Refuses to know sockets and the wording of replies.
 //!
-//! Reading order: [`body`] (a text on its way in), [`accept`] (the promise), [`waiting`] (what could not be delivered
-//! after it was accepted). `spool/README.md` has the states on disk.
+//! A message is written to its mailboxes without waiting for the disk, and to the [log](self::log), where one sync serves all
+//! messages that come at the same time. A checkpoint makes the mailboxes durable now and then; the log's space is used again
+//! after it.
+//!
+//! Reading order: [`body`] (a text on its way in), [`accept`] (the promise), [`group`] (one sync for many), [`log`], [`recover`]
+//! (after a crash), [`large`] (messages beyond the log), [`waiting`] (what could not be delivered after it was accepted),
+//! [`hands`] and [`stuck`] (threads, and file systems that hang). `spool/README.md` has the states on disk.
 
 use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rustix::fs::{FlockOperation, flock};
 
-use crate::mail::QueueId;
+use crate::directory::AccountId;
+use crate::mail::{Name, QueueId};
 use crate::maildir::Maildirs;
+use crate::router::Destination;
 use crate::sys::disk::make_folders;
 use crate::sys::{Disk, Numbering, Real};
+use crate::telemetry::Event;
 
 pub mod accept;
 pub mod body;
+mod group;
+mod hands;
+mod large;
+pub mod log;
+pub mod recover;
+mod stuck;
 pub mod waiting;
 
-pub use accept::{Failure, Outcomes, Routed, Routing, Stored};
+pub use accept::{Abandon, Failure, Outcomes, Results, Routed, Routing, Stored};
 pub use body::Body;
+pub use log::Bounds;
 
-/// The spool of one server.
+/// What an operator may say about the spool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `spool.dir`.
+    pub dir: PathBuf,
+    /// The name in `Received` fields.
+    pub hostname: String,
+    /// The log's size.
+    pub log: Bounds,
+}
+
+/// The spool of one server. Dropped, it ends what it has begun.
 pub struct Spool {
+    core: Arc<Core>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+/// What the spool's threads share.
+struct Core {
     queue: PathBuf,
     incoming: PathBuf,
     hostname: String,
     maildirs: Arc<Maildirs>,
     disk: Arc<dyn Disk>,
     numbering: Numbering,
+    log: log::Log,
+    hands: Arc<hands::Hands>,
+    gathering: Mutex<group::Gathering>,
+    visits: stuck::Visits,
+    /// What the log holds alone.
+    owed: Mutex<Vec<recover::Owed>>,
     /// Waiting copies that were delivered and whose file could not be removed. Held during a pass over the queue.
     delivered: Mutex<HashSet<String>>,
+    /// Turns true when the spool is to end.
+    ending: (Mutex<bool>, Condvar),
     _lock: File,
 }
 
@@ -56,32 +98,112 @@ pub enum OpenError {
     },
 }
 
+/// How often it is looked whether hands are stuck, or a checkpoint is due.
+const TICK: Duration = Duration::from_millis(100);
+
+/// The longest that a record waits for its checkpoint.
+const CHECKPOINT_AGE: Duration = Duration::from_secs(5);
+
+/// The part of the log's bound that waits for one checkpoint.
+const CHECKPOINT_SHARE: u64 = 16;
+
 impl Spool {
-    /// Opens the spool in `dir`, making it where there is none, and locks it.
-    pub fn open(dir: PathBuf, hostname: String, maildirs: Arc<Maildirs>) -> Result<Self, OpenError> {
-        Self::on(dir, hostname, maildirs, Arc::new(Real))
+    /// Opens the spool, making it where there is none, and locks it.
+    pub fn open(settings: Settings, maildirs: Arc<Maildirs>) -> Result<Self, OpenError> {
+        Self::on(settings, maildirs, Arc::new(Real))
     }
 
     /// The same on another disk. The lock and bodies that are still arriving are on the machine's own in any case.
-    pub fn on(dir: PathBuf, hostname: String, maildirs: Arc<Maildirs>, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
-        let (queue, incoming) = (dir.join("queue"), dir.join("incoming"));
+    pub fn on(settings: Settings, maildirs: Arc<Maildirs>, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
+        let Settings { dir, hostname, log: bounds } = settings;
+        let [queue, incoming, records] = ["queue", "incoming", "log"].map(|folder| dir.join(folder));
         let refused = |cause| OpenError::Io { path: dir.clone(), cause };
-        make_folders(&*disk, &queue).and_then(|()| make_folders(&*disk, &incoming)).map_err(refused)?;
+        [&queue, &incoming, &records].into_iter().try_for_each(|folder| make_folders(&*disk, folder)).map_err(refused)?;
         let lock = File::options().create(true).truncate(false).write(true).open(dir.join("lock")).map_err(refused)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| OpenError::InUse(dir.clone()))?;
-        let spool =
-            Self { queue, incoming, hostname, maildirs, disk, numbering: Numbering::default(), delivered: Mutex::default(), _lock: lock };
-        spool.recover().map_err(refused)?;
-        Ok(spool)
+        let numbering = Numbering::default();
+        let first = numbering.next(Timestamp::now()).number();
+        let (log, left) = log::Log::open(records, Arc::clone(&disk), bounds, first).map_err(refused)?;
+        left.iter().for_each(|left| numbering.pass(QueueId::new(left.id)));
+        let core = Arc::new(Core {
+            queue,
+            incoming,
+            hostname,
+            maildirs,
+            disk,
+            numbering,
+            log,
+            hands: Arc::default(),
+            gathering: Mutex::default(),
+            visits: stuck::Visits::default(),
+            owed: Mutex::new(left.into_iter().filter_map(recover::Owed::left).collect()),
+            delivered: Mutex::default(),
+            ending: (Mutex::new(false), Condvar::new()),
+            _lock: lock,
+        });
+        core.clear_queue().map_err(refused)?;
+        let kept = Arc::clone(&core);
+        let keeper = thread::Builder::new().name("spool-keeper".into()).spawn(move || kept.keep()).map_err(refused)?;
+        Ok(Self { core, keeper: Some(keeper) })
     }
 
     /// The name of the next message.
     pub fn next_id(&self) -> QueueId {
-        self.numbering.next(Timestamp::now())
+        self.core.numbering.next(Timestamp::now())
     }
 
     /// An empty body.
     pub fn body(&self) -> Body {
-        Body::new(self.incoming.clone())
+        Body::new(self.core.incoming.clone())
+    }
+
+    /// Delivers what an earlier process has left in the log, and what waits in the queue. `whereabouts` finds the mailbox
+    /// of an account by its id and its last known name; copies of accounts that it does not find wait on. How many copies
+    /// still wait.
+    pub fn deliver_waiting(&self, whereabouts: impl Fn(AccountId, &Name) -> Option<Destination>) -> io::Result<usize> {
+        self.core.recover(&whereabouts)?;
+        self.core.deliver_queue(&whereabouts)
+    }
+
+    /// Makes everything durable that lies in mailboxes, so that the log's space can be used again. It happens by itself.
+    pub fn checkpoint(&self) -> io::Result<()> {
+        self.core.checkpoint()
+    }
+}
+
+impl Core {
+    /// Looks after the hands and the log until the spool ends.
+    fn keep(self: &Arc<Self>) {
+        let mut taken = 0;
+        let mut ending = self.ending.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*ending {
+            ending = self.ending.1.wait_timeout(ending, TICK).unwrap_or_else(PoisonError::into_inner).0;
+            drop(ending);
+            taken = self.hands.relieve(taken);
+            let (since, octets) = self.log.unsettled();
+            let due = since.is_some_and(|since| since.elapsed() >= CHECKPOINT_AGE) || octets >= self.log.bound() / CHECKPOINT_SHARE;
+            if due && let Err(error) = self.checkpoint() {
+                Event::CheckpointFailed { cause: &error.to_string() }.say();
+            }
+            ending = self.ending.0.lock().unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn checkpoint(&self) -> io::Result<()> {
+        self.log.checkpoint(&self.maildirs.settings().root)
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        self.core.hands.close();
+        *self.core.ending.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.core.ending.1.notify_all();
+        if let Some(keeper) = self.keeper.take() {
+            // A panic of the keeper has been told of by itself.
+            let _ = keeper.join();
+        }
+        // What fails here is made good at the next start.
+        let _ = self.core.checkpoint();
     }
 }

@@ -8,11 +8,12 @@ use std::sync::PoisonError;
 
 use jiff::Timestamp;
 
-use super::Spool;
+use super::Core;
+use super::recover::Whereabouts;
 use crate::directory::AccountId;
 use crate::mail::{Name, QueueId};
 use crate::maildir::name::Stamp;
-use crate::maildir::{Copy, PublishError, Staged, Text};
+use crate::maildir::{Copy, PublishError, Safety, Text};
 use crate::router::Destination;
 use crate::telemetry::Event;
 
@@ -79,6 +80,14 @@ impl Entry {
     }
 }
 
+impl Waiting {
+    /// The stamp of its file in the Maildir: the same at each try.
+    pub(super) fn stamp(&self) -> Stamp {
+        let at = i64::try_from(self.id.number()).ok().and_then(|micros| Timestamp::from_microsecond(micros).ok()).unwrap_or_default();
+        Stamp { at, process: 0, sequence: self.account.0 }
+    }
+}
+
 impl FromStr for Waiting {
     type Err = ();
     fn from_str(file: &str) -> Result<Self, ()> {
@@ -99,7 +108,7 @@ impl std::fmt::Display for Waiting {
 
 /// A waiting copy as a text.
 struct Held<'a> {
-    spool: &'a Spool,
+    spool: &'a Core,
     path: &'a Path,
     octets: u64,
     lines: u64,
@@ -119,10 +128,10 @@ impl Text for Held<'_> {
     }
 }
 
-impl Spool {
-    /// Takes a staged copy into the queue: when this returns, the disk has it there.
-    pub(super) fn hold(&self, id: QueueId, to: &Destination, copy: &Staged<'_>) -> io::Result<PathBuf> {
-        let name = Waiting { id, account: to.id, name: to.name.clone() }.to_string();
+impl Core {
+    /// Takes a copy into the queue: when this returns, the disk has it there.
+    pub(super) fn hold(&self, waiting: &Waiting, copy: &mut dyn Read) -> io::Result<PathBuf> {
+        let name = waiting.to_string();
         let (part, path) = (self.queue.join(format!("{name}{PART}")), self.queue.join(name));
         let held = self.copy_to(&part, copy).and_then(|()| self.disk.rename(&part, &path));
         if let Err(error) = held {
@@ -137,14 +146,21 @@ impl Spool {
         Ok(path)
     }
 
-    fn copy_to(&self, path: &Path, copy: &Staged<'_>) -> io::Result<()> {
-        let mut file = self.disk.create(path)?;
-        io::copy(&mut io::BufReader::with_capacity(BLOCK, copy.read()?), &mut file)?;
+    fn copy_to(&self, path: &Path, copy: &mut dyn Read) -> io::Result<()> {
+        let mut file = match self.disk.create(path) {
+            // What an earlier try has left.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.disk.remove(path)?;
+                self.disk.create(path)?
+            }
+            made => made?,
+        };
+        io::copy(&mut io::BufReader::with_capacity(BLOCK, copy), &mut file)?;
         file.sync()
     }
 
     /// Removes what was being written when the process ended, and begins the numbers after those that wait.
-    pub(super) fn recover(&self) -> io::Result<()> {
+    pub(super) fn clear_queue(&self) -> io::Result<()> {
         for (file, _) in self.disk.list(&self.queue)? {
             let entry = Entry::of(&file);
             match entry.fate() {
@@ -158,9 +174,8 @@ impl Spool {
         Ok(())
     }
 
-    /// Delivers what waits, oldest first. `whereabouts` finds the mailbox of an account by its id and its last known name;
-    /// copies of accounts that it does not find stay. Returns how many copies still wait.
-    pub fn deliver_waiting(&self, whereabouts: impl Fn(AccountId, &Name) -> Option<Destination>) -> io::Result<usize> {
+    /// Delivers what waits, oldest first. Copies of accounts that `whereabouts` does not find stay. How many still wait.
+    pub(super) fn deliver_queue(&self, whereabouts: Whereabouts<'_>) -> io::Result<usize> {
         let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
         let mut files: Vec<String> = self.disk.list(&self.queue)?.into_iter().map(|(file, _)| file).collect();
         files.sort();
@@ -194,8 +209,7 @@ impl Spool {
     /// Delivers a waiting copy, unless a try that a crash cut off has done so already: the name in the Maildir is always
     /// the same one.
     fn deliver_held(&self, path: &Path, waiting: &Waiting, to: &Destination) -> io::Result<()> {
-        let at = i64::try_from(waiting.id.number()).ok().and_then(|micros| Timestamp::from_microsecond(micros).ok()).unwrap_or_default();
-        let stamp = Stamp { at, process: 0, sequence: waiting.account.0 };
+        let stamp = waiting.stamp();
         if self.maildirs.holds(to, stamp)? {
             return Ok(());
         }
@@ -206,7 +220,7 @@ impl Spool {
             lines += memchr::memchr_iter(b'\n', part).count() as u64;
         }
         let text = Held { spool: self, path, octets: self.disk.len(path)?, lines };
-        let mut staged = self.maildirs.stage(to, Copy { fields: "", text: &text }, stamp)?;
+        let mut staged = self.maildirs.stage(to, Copy { fields: "", text: &text }, stamp, Safety::Synced)?;
         staged.publish().map(drop).map_err(|(PublishError::Hidden(error) | PublishError::Visible(error))| error)
     }
 }

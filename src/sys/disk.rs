@@ -3,8 +3,8 @@
 //! Promises private modes (files 0600, folders 0700), and errors that name the operation and the path.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{self, IoSlice, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -12,6 +12,16 @@ use std::time::SystemTime;
 pub trait Output: Write + Send {
     /// Waits until the disk has the content (not the name: see [`Disk::sync_folder`]).
     fn sync(&mut self) -> io::Result<()>;
+}
+
+/// A file of a fixed size that is written in place, so that a sync has no more to do than to write.
+pub trait InPlace: Send + Sync {
+    /// Writes from octet `at` on.
+    fn write_at(&self, octets: &[u8], at: u64) -> io::Result<()>;
+    /// Reads from octet `at` on; fewer octets than asked for at the end of the file.
+    fn read_at(&self, octets: &mut [u8], at: u64) -> io::Result<usize>;
+    /// Waits until the disk has what was written.
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// What a name in a folder stands for.
@@ -29,6 +39,15 @@ pub enum Kind {
 pub trait Disk: Send + Sync {
     /// Makes a file that must not exist yet, mode 0600.
     fn create(&self, path: &Path) -> io::Result<Box<dyn Output>>;
+    /// Opens a file of `octets` octets for writing in place. Where it is missing or too short, it is filled with zeros, and
+    /// the disk has those and its name when this returns.
+    fn open_in_place(&self, path: &Path, octets: u64) -> io::Result<Box<dyn InPlace>>;
+    /// Waits until the disk has everything that was written to the file system in which `path` lies: contents and names.
+    fn sync_volume(&self, path: &Path) -> io::Result<()>;
+    /// A number that changes when the machine is booted: what a process had written before that, and not synced, may be gone.
+    fn boot(&self) -> io::Result<u64>;
+    /// The number of the file system in which `path` lies.
+    fn volume(&self, path: &Path) -> io::Result<u64>;
     /// Opens a file for reading.
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
     /// Gives a file or folder another name, replacing a file that has it.
@@ -81,6 +100,9 @@ impl Write for Written {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         self.file.write(text).map_err(|e| explained(e, "write", &self.path))
     }
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.file.write_vectored(parts).map_err(|e| explained(e, "write", &self.path))
+    }
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -92,6 +114,46 @@ impl Output for Written {
         self.file.sync_data().map_err(|e| explained(e, "sync", &self.path))
     }
 }
+
+/// Where Linux tells boots apart (random(4)).
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// Zeros written at a time.
+const ZEROS: usize = 64 * 1024;
+
+struct Fixed {
+    file: File,
+    path: PathBuf,
+}
+
+impl InPlace for Fixed {
+    fn write_at(&self, octets: &[u8], at: u64) -> io::Result<()> {
+        self.file.write_all_at(octets, at).map_err(|e| explained(e, "write", &self.path))
+    }
+    fn read_at(&self, octets: &mut [u8], at: u64) -> io::Result<usize> {
+        self.file.read_at(octets, at).map_err(|e| explained(e, "read", &self.path))
+    }
+    /// `fdatasync`: size and blocks of the file are on the disk already.
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_data().map_err(|e| explained(e, "sync", &self.path))
+    }
+}
+
+impl Fixed {
+    /// Writes zeros up to `octets`, so that no later write has to find room.
+    fn fill(&self, octets: u64) -> io::Result<()> {
+        let metadata = |e| explained(e, "look at", &self.path);
+        let mut at = self.file.metadata().map_err(metadata)?.len();
+        while at < octets {
+            let part = usize::try_from(octets - at).unwrap_or(ZEROS).min(ZEROS);
+            self.write_at(ZERO.get(..part).unwrap_or(&ZERO), at)?;
+            at += part as u64;
+        }
+        self.file.sync_all().map_err(|e| explained(e, "sync", &self.path))
+    }
+}
+
+static ZERO: [u8; ZEROS] = [0; ZEROS];
 
 /// Adds what was tried, and where, to an error of the operating system; its kind stays.
 fn explained(error: impl Into<io::Error>, operation: &str, path: &Path) -> io::Error {
@@ -117,6 +179,30 @@ impl Disk for Real {
     fn create(&self, path: &Path) -> io::Result<Box<dyn Output>> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|e| explained(e, "create", path))?;
         Ok(Box::new(Written { file, path: path.to_owned() }))
+    }
+
+    fn open_in_place(&self, path: &Path, octets: u64) -> io::Result<Box<dyn InPlace>> {
+        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+        let fixed = Fixed { file: opened.map_err(|e| explained(e, "open", path))?, path: path.to_owned() };
+        if fixed.file.metadata().map_err(|e| explained(e, "look at", path))?.len() < octets {
+            fixed.fill(octets)?;
+        }
+        self.sync_folder(path.parent().unwrap_or(path))?;
+        Ok(Box::new(fixed))
+    }
+
+    fn sync_volume(&self, path: &Path) -> io::Result<()> {
+        let folder = File::open(named(path)).map_err(|e| explained(e, "open", path))?;
+        rustix::fs::syncfs(folder).map_err(|e| explained(e, "sync the file system of", path))
+    }
+
+    fn boot(&self) -> io::Result<u64> {
+        let id = std::fs::read(BOOT_ID).map_err(|e| explained(e, "read", Path::new(BOOT_ID)))?;
+        Ok(xxhash_rust::xxh3::xxh3_64(&id))
+    }
+
+    fn volume(&self, path: &Path) -> io::Result<u64> {
+        std::fs::metadata(named(path)).map(|found| found.dev()).map_err(|e| explained(e, "look at", path))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {

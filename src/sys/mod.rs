@@ -7,4 +7,4 @@ pub mod clock;
 pub mod disk;
 
 pub use clock::Numbering;
-pub use disk::{Disk, Kind, Real};
+pub use disk::{Disk, InPlace, Kind, Real};

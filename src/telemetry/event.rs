@@ -117,6 +117,16 @@ pub enum Event<'a> {
     CopyNotRemoved { id: QueueId, cause: &'a str },
     /// A copy of a message that was refused after all is visible: the sender's next try makes another.
     CopyNotTakenBack { id: QueueId, cause: &'a str },
+    /// An earlier process has left messages in the spool's log: their mailboxes are looked at.
+    Recovering { messages: usize },
+    /// How far that is.
+    RecoveryProgress { messages: usize, of: usize },
+    /// It has been done.
+    Recovered { messages: usize, copies: usize, failed: usize, took: Duration },
+    /// One of these messages could not be brought on; it is tried again.
+    RecoveryFailed { id: QueueId, cause: &'a str },
+    /// The mailboxes could not be made durable; the log keeps what it has, and it is tried again.
+    CheckpointFailed { cause: &'a str },
     /// Copies in the spool that wait for a mailbox that failed.
     CopiesWaiting { count: usize },
     /// A periodic task failed; it will be tried again.
@@ -177,6 +187,17 @@ impl Event<'_> {
             }
             Self::CopyNotTakenBack { id, cause } => {
                 warn!(id = id.to_string(), cause, "a copy of a refused message could not be taken back; the next try makes another")
+            }
+            Self::Recovering { messages } => info!(messages, "recovering messages from the spool's log"),
+            Self::RecoveryProgress { messages, of } => info!(messages, of, "recovering"),
+            Self::Recovered { messages, copies, failed, took } => {
+                info!(messages, copies, failed, seconds = took.as_secs_f64(), "recovered; `copies` had to be written")
+            }
+            Self::RecoveryFailed { id, cause } => {
+                error!(id = id.to_string(), cause, "a message cannot be recovered yet; it is tried again")
+            }
+            Self::CheckpointFailed { cause } => {
+                error!(cause, "the mail's file system could not be synced; the spool's log keeps its mail, and grows; see to the disk")
             }
             Self::CopiesWaiting { count } => warn!(count, "copies wait in the spool for a mailbox that cannot be written"),
             Self::TaskFailed { task, cause } => error!(task, cause, "task failed; it will be tried again"),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::SystemTime;
 
 use restante::sys::Real;
-use restante::sys::disk::{Disk, Kind, Output};
+use restante::sys::disk::{Disk, InPlace, Kind, Output};
 
 /// Counts down with every operation that changes the disk; the one that meets zero fails.
 #[derive(Clone, Default)]
@@ -54,7 +54,37 @@ impl Output for Written {
     }
 }
 
+struct Fixed(Box<dyn InPlace>, Fuse);
+
+impl InPlace for Fixed {
+    fn write_at(&self, octets: &[u8], at: u64) -> io::Result<()> {
+        self.1.burn()?;
+        self.0.write_at(octets, at)
+    }
+    fn read_at(&self, octets: &mut [u8], at: u64) -> io::Result<usize> {
+        self.0.read_at(octets, at)
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.1.burn()?;
+        self.0.sync()
+    }
+}
+
 impl Disk for Failing {
+    fn open_in_place(&self, path: &Path, octets: u64) -> io::Result<Box<dyn InPlace>> {
+        self.0.burn()?;
+        Ok(Box::new(Fixed(Real.open_in_place(path, octets)?, self.0.clone())))
+    }
+    fn sync_volume(&self, path: &Path) -> io::Result<()> {
+        self.0.burn()?;
+        Real.sync_volume(path)
+    }
+    fn boot(&self) -> io::Result<u64> {
+        Real.boot()
+    }
+    fn volume(&self, path: &Path) -> io::Result<u64> {
+        Real.volume(path)
+    }
     fn create(&self, path: &Path) -> io::Result<Box<dyn Output>> {
         self.0.burn()?;
         Ok(Box::new(Written(Real.create(path)?, self.0.clone())))

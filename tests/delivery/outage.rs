@@ -37,16 +37,24 @@ impl Machine {
             let disk = Arc::new(self.disk.clone());
             let root = self.folder.path().join("mail");
             let settings = Settings { root, hostname: "mx".into(), default_quota: None, over: Over::Defer };
-            let spool = self.folder.path().to_owned();
+            let spool = super::settings(self.folder.path());
             let maildirs = Maildirs::on(settings, disk.clone()).map(Arc::new);
-            self.running = maildirs.ok().and_then(|m| Some((m.clone(), Spool::on(spool, "mx".into(), m, disk).ok()?)));
+            self.running = maildirs.ok().and_then(|m| Some((m.clone(), Spool::on(spool, m, disk).ok()?)));
         }
         self.running.is_some()
     }
 
     fn power_cut(&mut self, seed: u64) {
+        self.disk.fail(0, Fault::PowerCut);
         self.running = None;
         self.disk.restart(seed);
+    }
+
+    /// The process is killed: it does nothing more, and what it did stays.
+    fn kill(&mut self) {
+        self.disk.fail(0, Fault::PowerCut);
+        self.running = None;
+        self.disk.go_on();
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -89,7 +97,9 @@ fn parts(path: &str) -> Option<(&str, &str, &str)> {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Message { accounts: usize, outcomes: Outcomes },
+    Message { accounts: usize, outcomes: Outcomes, large: bool },
+    Checkpoint,
+    Kill,
     Fault { after: u64, fault: Fault },
     Heal,
     PowerCut { seed: u64 },
@@ -105,13 +115,19 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Fault::PowerCut)
     ];
     prop_oneof![
-        6 => (1usize..8, outcomes).prop_map(|(accounts, outcomes)| Step::Message { accounts, outcomes }),
+        6 => (1usize..8, outcomes, prop::bool::weighted(0.2))
+            .prop_map(|(accounts, outcomes, large)| Step::Message { accounts, outcomes, large }),
+        1 => Just(Step::Checkpoint),
+        1 => Just(Step::Kill),
         4 => (0u64..40, fault).prop_map(|(after, fault)| Step::Fault { after, fault }),
         1 => Just(Step::Heal),
         2 => any::<u64>().prop_map(|seed| Step::PowerCut { seed }),
         1 => Just(Step::Retry),
     ]
 }
+
+/// Octets of a text that is too large for the log of [`super::LOG`].
+const LARGE: usize = 20_000;
 
 fn retry(spool: &Spool) -> Option<usize> {
     spool.deliver_waiting(|id, name| Some(to(id.0, name.as_str()))).ok()
@@ -128,9 +144,10 @@ proptest! {
         let mut sent: Vec<String> = Vec::new();
         for (number, step) in steps.into_iter().enumerate() {
             match step {
-                Step::Message { accounts, outcomes } if machine.start() => {
+                Step::Message { accounts, outcomes, large } if machine.start() => {
                     let Some((_, spool)) = &machine.running else { continue };
-                    let text = format!("message {number}\n");
+                    let filler = if large { "x".repeat(LARGE) } else { String::new() };
+                    let text = format!("message {number}\n{filler}\n");
                     sent.push(text.clone());
                     let chosen: Vec<_> = ACCOUNTS.iter().enumerate().filter(|(bit, _)| accounts & (1 << bit) != 0).map(|(_, a)| *a).collect();
                     let destinations = chosen.iter().map(|(id, name)| vec![to(*id, name)]).collect();
@@ -148,6 +165,8 @@ proptest! {
                 Step::Fault { after, fault } => machine.disk.fail(after, fault),
                 Step::Heal => machine.disk.heal(),
                 Step::PowerCut { seed } => machine.power_cut(seed),
+                Step::Checkpoint => drop(machine.running.as_ref().map(|(_, spool)| spool.checkpoint())),
+                Step::Kill => machine.kill(),
                 Step::Retry => drop(machine.running.as_ref().and_then(|(_, spool)| retry(spool))),
             }
         }
@@ -155,8 +174,10 @@ proptest! {
         prop_assert!(machine.start());
         let left = machine.running.as_ref().and_then(|(_, spool)| retry(spool));
         prop_assert_eq!(left, Some(0));
-        // What is there now has to stay there: nothing that was delivered from the queue waits for a sync.
+        // What is there now has to stay there: the log holds what it brought back, and nothing from the queue waits for a sync.
         machine.power_cut(last.wrapping_add(1));
+        prop_assert!(machine.start());
+        prop_assert_eq!(machine.running.as_ref().and_then(|(_, spool)| retry(spool)), Some(0));
         let copies = machine.copies();
         for copy in &owed {
             prop_assert!(copies.contains_key(copy), "{copy:?} is lost; there are {copies:?}");
@@ -232,6 +253,7 @@ fn folders_are_healed_wherever_the_power_went() {
             assert!(machine.start());
             let (maildirs, spool) = machine.running.as_ref().unwrap();
             assert!(accept(spool, "Subject: x\n\nkept\n", vec![vec![to(1, "alice")]], Outcomes::Each)[0].is_ok());
+            spool.checkpoint().unwrap();
             maildirs.follow(&story[..chapter]).unwrap();
             machine.disk.fail(step, Fault::PowerCut);
             let finished = maildirs.follow(&story[chapter..=chapter]).is_ok();
@@ -254,26 +276,28 @@ fn folders_are_healed_wherever_the_power_went() {
 }
 
 /// The step at which the second of two mailboxes fails after the first has its copy: the copy goes to the queue.
-fn last_step_of_the_second() -> u64 {
+fn last_step_of_the_second(text: &str) -> u64 {
     let waits = |step: &u64| {
         let mut machine = Machine::new();
         assert!(machine.start());
         machine.disk.fail(*step, Fault::Once(io::ErrorKind::Other));
         let (_, spool) = machine.running.as_ref().unwrap();
-        let results = accept(spool, "Subject: x\n\ntext\n", vec![vec![to(1, "alice"), to(2, "bob")]], Outcomes::Together);
-        let waiting = |path: &PathBuf| path.parent().is_some_and(|folder| folder.ends_with("queue"));
-        results[0].as_ref().is_ok_and(|stored| !waiting(&stored.files()[0]) && waiting(&stored.files()[1]))
+        let results = accept(spool, text, vec![vec![to(1, "alice"), to(2, "bob")]], Outcomes::Together);
+        results[0].as_ref().is_ok_and(|stored| stored.waiting() == 1 && stored.files()[0].to_string_lossy().contains("/alice/"))
     };
     (0..200).find(waits).unwrap()
 }
 
+const SMALL: &str = "Subject: x\n\ntext\n";
+
 #[test]
-fn a_copy_is_taken_back_when_another_fails_for_good() {
+fn a_large_copy_is_taken_back_when_another_fails_for_good() {
+    let text = format!("Subject: x\n\n{}\n", "x".repeat(LARGE));
     let mut machine = Machine::new();
     assert!(machine.start());
-    machine.disk.fail(last_step_of_the_second(), Fault::Twice(io::ErrorKind::Other));
+    machine.disk.fail(last_step_of_the_second(&text), Fault::Twice(io::ErrorKind::Other));
     let (_, spool) = machine.running.as_ref().unwrap();
-    let results = accept(spool, "Subject: x\n\ntext\n", vec![vec![to(1, "alice")], vec![to(2, "bob")]], Outcomes::Together);
+    let results = accept(spool, &text, vec![vec![to(1, "alice")], vec![to(2, "bob")]], Outcomes::Together);
     assert!(results.iter().all(Result::is_err), "{results:?}");
     assert!(machine.copies().is_empty() && machine.tmp().is_empty());
     assert_eq!(retry(spool), Some(0));
@@ -281,8 +305,25 @@ fn a_copy_is_taken_back_when_another_fails_for_good() {
 }
 
 #[test]
+fn a_copy_that_neither_mailbox_nor_queue_takes_stays_in_the_log() {
+    let mut machine = Machine::new();
+    assert!(machine.start());
+    let (_, spool) = machine.running.as_ref().unwrap();
+    let send = || accept(spool, SMALL, vec![vec![to(1, "alice")], vec![to(2, "bob")]], Outcomes::Together);
+    machine.disk.fail(last_step_of_the_second(SMALL), Fault::Full);
+    let results = send();
+    assert!(results.iter().all(Result::is_ok) && results[1].as_ref().unwrap().waiting() == 1, "{results:?}");
+    machine.kill();
+    assert!(machine.start());
+    let (_, spool) = machine.running.as_ref().unwrap();
+    assert_eq!(retry(spool), Some(0));
+    let once = ["alice", "bob"].map(|account| ((account.to_owned(), "text\n".to_owned()), 1));
+    assert_eq!(machine.copies(), BTreeMap::from(once));
+}
+
+#[test]
 fn a_waiting_copy_is_delivered_once_wherever_the_power_goes() {
-    let held = last_step_of_the_second();
+    let held = last_step_of_the_second(SMALL);
     for (step, seed) in (0..30).flat_map(|step| (0..8).map(move |seed| (step, seed))) {
         let mut machine = Machine::new();
         assert!(machine.start());
@@ -310,6 +351,7 @@ fn two_folders_of_one_account_join_wherever_the_power_goes() {
         for (text, name) in [("first", "alice"), ("second", "bob")] {
             assert!(accept(spool, &format!("Subject: x\n\n{text}\n"), vec![vec![to(1, name)]], Outcomes::Each)[0].is_ok());
         }
+        spool.checkpoint().unwrap();
         // A folder of another program's, which only one of the two has.
         let sent = machine.path("alice/.Sent");
         make_folders(&machine.disk, &sent.join("cur")).unwrap();

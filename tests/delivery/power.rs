@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use restante::sys::disk::{Disk, Kind, Output};
+use restante::sys::disk::{Disk, InPlace, Kind, Output};
 
 type Number = usize;
 type Names = BTreeMap<String, Number>;
@@ -106,6 +106,13 @@ impl Memory {
     /// A power cut, and power again: what was not safe is decided by `seed`.
     pub fn restart(&self, seed: u64) {
         self.state().restart(&mut StdRng::seed_from_u64(seed));
+    }
+
+    /// Power that went off is on again, and nothing was lost.
+    pub fn go_on(&self) {
+        let mut state = self.state();
+        state.fault = None;
+        state.dead = false;
     }
 
     /// Every file, by path, with its content.
@@ -260,8 +267,16 @@ impl State {
     }
 }
 
-/// What is left of a file: its synced part, and beyond it nothing, a part, zeros, or everything.
+/// Octets that a disk writes whole or not at all.
+const SECTOR: usize = 512;
+
+/// What is left of a file: its synced part, and beyond it nothing, a part, zeros, or everything. Where it was written in
+/// place, each sector is the old or the new one.
 fn tear(seen: &[u8], safe: &[u8], chance: &mut StdRng) -> Vec<u8> {
+    if seen.len() == safe.len() && seen != safe {
+        let sectors = seen.chunks(SECTOR).zip(safe.chunks(SECTOR));
+        return sectors.flat_map(|(new, old)| if chance.random_bool(0.5) { new } else { old }.to_vec()).collect();
+    }
     let Some(unsafe_part) = seen.get(safe.len()..).filter(|rest| !rest.is_empty()) else { return safe.to_vec() };
     let mut left = safe.to_vec();
     match chance.random_range(0..4) {
@@ -326,7 +341,80 @@ impl Output for Handle {
     }
 }
 
+impl InPlace for Handle {
+    fn write_at(&self, octets: &[u8], at: u64) -> io::Result<()> {
+        let written = self.with(Needs::Nothing, |_| octets.len());
+        let kept = written.as_ref().map_or(octets.len() / 2, |all| *all);
+        let mut state = self.disk.state();
+        if state.life == self.life
+            && !state.dead
+            && let Some(Node::File { seen, .. }) = state.nodes.get_mut(self.number)
+        {
+            seen[at as usize..][..kept].copy_from_slice(&octets[..kept]);
+        }
+        written.map(drop)
+    }
+
+    fn read_at(&self, octets: &mut [u8], at: u64) -> io::Result<usize> {
+        let number = self.number;
+        self.with(Needs::Nothing, |state| match &state.nodes[number] {
+            Node::File { seen, .. } => {
+                let rest = seen.get(at as usize..).unwrap_or_default();
+                let read = rest.len().min(octets.len());
+                octets[..read].copy_from_slice(&rest[..read]);
+                read
+            }
+            Node::Folder { .. } => 0,
+        })
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let number = self.number;
+        self.with(Needs::Nothing, |state| {
+            if let Some(Node::File { seen, safe, .. }) = state.nodes.get_mut(number) {
+                safe.clone_from(seen);
+            }
+        })
+    }
+}
+
 impl Disk for Memory {
+    fn open_in_place(&self, path: &Path, octets: u64) -> io::Result<Box<dyn InPlace>> {
+        let mut state = self.state();
+        state.operate(Needs::Room)?;
+        let number = match state.find(path) {
+            Ok(number) => number,
+            Err(_) => {
+                let zeros = vec![0; octets as usize];
+                let number = state.add(path, Node::File { seen: zeros.clone(), safe: zeros })?;
+                let (folder, _) = state.place(path)?;
+                state.settle(|half| half.folder == folder);
+                number
+            }
+        };
+        Ok(Box::new(Handle { disk: self.clone(), number, life: state.life }))
+    }
+
+    fn sync_volume(&self, _: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.operate(Needs::Nothing)?;
+        state.settle(|_| true);
+        for node in &mut state.nodes {
+            if let Node::File { seen, safe } = node {
+                safe.clone_from(seen);
+            }
+        }
+        Ok(())
+    }
+
+    fn boot(&self) -> io::Result<u64> {
+        Ok(self.state().life)
+    }
+
+    fn volume(&self, _: &Path) -> io::Result<u64> {
+        Ok(0)
+    }
+
     fn create(&self, path: &Path) -> io::Result<Box<dyn Output>> {
         let mut state = self.state();
         state.operate(Needs::Room)?;
