@@ -12,8 +12,6 @@ mod load;
 mod mutt;
 mod postfix;
 
-use std::net::{Ipv4Addr, TcpListener};
-
 /// A message in which every part has its trap: dots, empty lines, 8-bit text, a line longer than RFC 5322 allows.
 /// LF line ends, as it lies on disk.
 fn tricky() -> Vec<u8> {
@@ -54,9 +52,4 @@ fn same(found: &[u8], expected: &[u8]) {
 /// The form that goes over the wire.
 fn crlf(text: &[u8]) -> Vec<u8> {
     text.iter().flat_map(|octet| if *octet == b'\n' { b"\r\n".as_slice() } else { std::slice::from_ref(octet) }).copied().collect()
-}
-
-/// A port that is free now, for programs that cannot choose one themselves.
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a free port").port()
 }

@@ -2,52 +2,24 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::world::maildir::Message;
-use crate::world::process::{Process, until};
+use crate::world::postfix::Postfix;
+use crate::world::process::until;
 use crate::world::program::{done, run};
 use crate::world::{Settings, User, World, root_or_skip};
-use crate::{free_port, same, tidy, without_last_line_end};
+use crate::{same, tidy, without_last_line_end};
 
 /// How long Postfix may take to try again. It is told to do so every second.
 const TRIED_AGAIN: Duration = Duration::from_secs(60);
 
-/// The services of Postfix that take part; none in a chroot.
-const SERVICES: &str = "
-pickup   unix       n - n 60 1 pickup
-cleanup  unix       n - n - 0 cleanup
-qmgr     unix       n - n 1 1 qmgr
-rewrite  unix       - - n - - trivial-rewrite
-bounce   unix       - - n - 0 bounce
-defer    unix       - - n - 0 bounce
-trace    unix       - - n - 0 bounce
-flush    unix       n - n 1000? 0 flush
-verify   unix       - - n - 1 verify
-proxymap unix       - - n - - proxymap
-smtp     unix       - - n - - smtp
-lmtp     unix       - - n - - lmtp
-error    unix       - - n - - error
-discard  unix       - - n - - discard
-retry    unix       - - n - - error
-anvil    unix       - - n - 1 anvil
-scache   unix       - - n - 1 scache
-showq    unix       n - n - - showq
-postlog  unix-dgram n - n - 1 postlogd
-";
+/// Postfix in front of Restante.
+struct Front(Postfix);
 
-/// An instance of Postfix.
-struct Postfix {
-    folder: TempDir,
-    port: u16,
-    _master: Process,
-}
-
-impl Postfix {
+impl Front {
     /// Relays the domain `example.org` to `transport`, and asks nobody about its recipients.
     fn before(transport: &str) -> Self {
         Self::with(&format!(
@@ -67,52 +39,27 @@ impl Postfix {
         Self::with(&ported)
     }
 
-    /// An instance that has these lines in its `main.cf`.
+    /// One that tries again every second, and has these lines in its `main.cf`.
     fn with(lines: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("restante-postfix-").tempdir().expect("a temporary folder");
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
-        let path = |part: &str| folder.path().join(part);
-        for part in ["etc", "queue", "data"] {
-            fs::create_dir(path(part)).expect("a folder");
-        }
-        done("chown", &["postfix", &path("data").display().to_string()], b"");
-        let port = free_port();
-        let base = folder.path().display();
-        let main = format!(
-            "compatibility_level = 3.6\nqueue_directory = {base}/queue\ndata_directory = {base}/data\n\
-             maillog_file = {base}/log\nmaillog_file_prefixes = {base}\n\
-             inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmyhostname = front.test\nmydestination =\nalias_maps =\n\
-             local_transport = error:there are no local mailboxes\nnotify_classes =\nsmtp_dns_support_level = disabled\n\
-             mynetworks = 127.0.0.0/8\n\
-             queue_run_delay = 1s\nminimal_backoff_time = 1s\nmaximal_backoff_time = 1s\ntransport_retry_time = 1s\n{lines}"
-        );
-        fs::write(path("etc/main.cf"), main).expect("main.cf");
-        fs::write(path("etc/master.cf"), format!("127.0.0.1:{port} inet n - n - - smtpd{SERVICES}")).expect("master.cf");
-        let config = path("etc").display().to_string();
-        done("postfix", &["-c", &config, "check"], b"");
-        let daemons = done("postconf", &["-c", &config, "-h", "daemon_directory"], b"");
-        let master = Process::start(Command::new(format!("{}/master", daemons.trim())).args(["-c", &config, "-s"]), &path("master.log"))
-            .with_children();
-        let postfix = Self { folder, port, _master: master };
-        let up = until(TRIED_AGAIN, || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
-        assert!(up.is_some(), "Postfix does not listen:\n{}", postfix.log());
-        postfix
+        Self(Postfix::start(|_| {
+            format!("queue_run_delay = 1s\nminimal_backoff_time = 1s\nmaximal_backoff_time = 1s\ntransport_retry_time = 1s\n{lines}")
+        }))
     }
 
     fn log(&self) -> String {
-        ["log", "master.log"].iter().filter_map(|file| fs::read_to_string(self.folder.path().join(file)).ok()).collect()
+        self.0.log()
     }
 
     /// Hands Postfix a message, which it queues.
     fn takes(&self, to: &str) {
-        let server = format!("127.0.0.1:{}", self.port);
+        let server = self.0.address().to_string();
         let words = ["--server", &server, "--ehlo", "client.test", "--from", "sender@example.org", "--to", to, "--data", "-"];
         done("swaks", &words, without_last_line_end(&tidy()));
     }
 
     /// The recipients that still wait, each with the reason.
     fn waiting(&self) -> Vec<(String, String)> {
-        let config = self.folder.path().join("etc").display().to_string();
+        let config = self.0.config();
         let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
         done("postqueue", &["-c", &config, "-j"], b"")
             .lines()
@@ -160,7 +107,7 @@ fn mail_passes_through_aliases() {
     }
     let world = accounts();
     for (round, transport) in (1..).zip(transports(&world)) {
-        let postfix = Postfix::before(&transport);
+        let postfix = Front::before(&transport);
         postfix.takes("info@example.org,team@example.org");
         // Two recipients of one transaction that lead to the same mailbox: one copy.
         for (name, original) in [("alice", "info@example.org"), ("bob", "team@example.org")] {
@@ -182,10 +129,10 @@ fn the_recipes_refuse_unknown_recipients_at_the_door() {
     }
     let world = accounts();
     for (round, recipe) in (1..).zip(["main.relay.cf", "main.lmtp.cf"]) {
-        let postfix = Postfix::by_recipe(recipe, &world);
+        let postfix = Front::by_recipe(recipe, &world);
         postfix.takes("info@example.org");
         world.maildir("alice").wait(round);
-        let server = format!("127.0.0.1:{}", postfix.port);
+        let server = postfix.0.address().to_string();
         for (to, reply) in [("nobody@example.org", "550 5.1.1"), ("someone@elsewhere.test", "550 5.1.1")] {
             let refused = run("swaks", &["--server", &server, "--from", "sender@example.org", "--to", to], b"");
             assert!(
@@ -210,7 +157,7 @@ fn postfix_reaches_a_unix_socket_in_its_group() {
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o2710)).expect("permissions");
     world.start();
     world.domain("example.org").pop("alice");
-    let postfix = Postfix::before(&format!("lmtp:unix:{}", world.lmtp_socket().display()));
+    let postfix = Front::before(&format!("lmtp:unix:{}", world.lmtp_socket().display()));
     postfix.takes("alice@example.org");
     same(&through_postfix(&world.maildir("alice").one()), &tidy());
     postfix.waits_for(&[]);
@@ -223,7 +170,7 @@ fn an_unknown_alias_is_bounced_by_postfix() {
     }
     let world = accounts();
     for (round, transport) in (1..).zip(transports(&world)) {
-        let postfix = Postfix::before(&transport);
+        let postfix = Front::before(&transport);
         postfix.takes("nobody@example.org,info@example.org");
         world.maildir("alice").wait(round);
         // The report comes back the same way, from the null sender, and quotes our reply.
@@ -245,7 +192,7 @@ fn lmtp_tells_a_full_mailbox_from_the_others() {
     let world = accounts();
     world.done(&["pop", "edit", "bob", "--quota", "200B"]);
     let [_, lmtp] = transports(&world);
-    let postfix = Postfix::before(&lmtp);
+    let postfix = Front::before(&lmtp);
     postfix.takes("alice@example.org,bob@example.org");
     world.maildir("alice").wait(1);
     postfix.waits_for(&[("bob@example.org", "452 4.2.2")]);
@@ -269,7 +216,7 @@ fn lmtp_tells_a_broken_mailbox_from_the_others() {
     fs::rename(bob.path(), &aside).expect("the Maildir moves");
     fs::write(bob.path(), "in the way").expect("a file in its place");
     let [_, lmtp] = transports(&world);
-    let postfix = Postfix::before(&lmtp);
+    let postfix = Front::before(&lmtp);
     postfix.takes("alice@example.org,bob@example.org");
     world.maildir("alice").wait(1);
     postfix.waits_for(&[("bob@example.org", " 4")]);
@@ -287,7 +234,7 @@ fn postfix_queues_while_the_server_is_stopped() {
         return;
     }
     let mut world = accounts();
-    let fronts = transports(&world).map(|transport| Postfix::before(&transport));
+    let fronts = transports(&world).map(|transport| Front::before(&transport));
     world.stop();
     for postfix in &fronts {
         postfix.takes("info@example.org");

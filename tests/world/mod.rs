@@ -4,13 +4,15 @@
 //! shared between worlds, so tests run side by side.
 #![allow(dead_code, reason = "each test binary needs another part of the world")]
 
+pub mod dovecot;
 pub mod maildir;
+pub mod postfix;
 pub mod process;
 pub mod program;
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -93,9 +95,7 @@ impl World {
 
     /// A server that has not been started yet.
     pub fn idle(user: User, settings: Settings) -> Self {
-        let folder = tempfile::Builder::new().prefix("restante-test-").tempdir().expect("a temporary folder");
-        // Other programs, as other users, have to get through to sockets and mailboxes.
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
+        let folder = folder("restante-test-");
         let world = Self { folder, user, settings, addresses: Addresses::default(), server: None };
         let sockets = world.path().join("lmtp");
         fs::create_dir(&sockets).expect("a folder");
@@ -317,6 +317,18 @@ fn replace(record: &mut Value, field: &str, with: &Value) {
         Value::Array(values) => values.iter_mut().for_each(|value| replace(value, field, with)),
         _ => {}
     }
+}
+
+/// A throwaway folder. Other programs, as other users, have to get through to sockets and mailboxes in it.
+pub fn folder(prefix: &str) -> TempDir {
+    let folder = tempfile::Builder::new().prefix(prefix).tempdir().expect("a temporary folder");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
+    folder
+}
+
+/// An address on loopback that is free now, for programs that cannot choose one themselves.
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a free port")
 }
 
 fn first(run: &Value, protocol: &str) -> Option<SocketAddr> {

@@ -1,0 +1,67 @@
+//! An instance of Dovecot of one's own. Needs root, as Dovecot itself does.
+
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::process::{Process, until};
+use super::{folder, free_address};
+
+/// How long it may take until Dovecot listens.
+const READY: Duration = Duration::from_secs(30);
+
+/// A Dovecot with its folder, which ends when this is dropped.
+pub struct Dovecot {
+    folder: TempDir,
+    address: SocketAddr,
+    master: Process,
+}
+
+impl Dovecot {
+    /// Starts one that has the lines which `lines` makes in its configuration: they are given its folder and the address
+    /// at which they let it listen. Any password is right, and is `secret`.
+    pub fn start(lines: impl FnOnce(&Path, SocketAddr) -> String) -> Self {
+        let folder = folder("restante-dovecot-");
+        let (base, address) = (folder.path().display(), free_address());
+        let text = format!(
+            "base_dir = {base}/run\nstate_dir = {base}/state\nlog_path = {base}/log\nlisten = {}\nssl = no\n\
+             disable_plaintext_auth = no\nfirst_valid_uid = 1\nfirst_valid_gid = 1\n\
+             passdb {{\n driver = static\n args = password=secret\n}}\n\
+             service anvil {{\n chroot =\n}}\n{}",
+            address.ip(),
+            lines(folder.path(), address)
+        );
+        let config = folder.path().join("dovecot.conf");
+        fs::write(&config, text).expect("dovecot.conf");
+        let command = &mut Command::new("/usr/sbin/dovecot");
+        let master = Process::start(command.arg("-F").arg("-c").arg(&config), &folder.path().join("output")).with_children();
+        let dovecot = Self { folder, address, master };
+        let up = until(READY, || TcpStream::connect(address).ok());
+        assert!(up.is_some(), "Dovecot does not listen:\n{}", dovecot.log());
+        dovecot
+    }
+
+    /// Its folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The process that all its others are children of.
+    pub fn pid(&self) -> u32 {
+        self.master.id()
+    }
+
+    /// All that it has logged.
+    pub fn log(&self) -> String {
+        ["log", "output"].iter().filter_map(|file| fs::read_to_string(self.folder.path().join(file)).ok()).collect()
+    }
+}
