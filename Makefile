@@ -1,4 +1,4 @@
-# What `make` can do here: build, demo, test, bench, bench-e2e, install, clean.
+# What `make` can do here: build, demo, test, bench, bench-e2e, bench-peers, install, clean.
 
 # Outside the checkout, so that every checkout finds RocksDB compiled: it takes the better part of the build.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/restante/target
@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 RELEASE = --release --locked
 RESTANTE = $(CARGO_TARGET_DIR)/release/restante
 
-.PHONY: build demo test bench bench-e2e install clean
+.PHONY: build demo test bench bench-e2e bench-peers install clean
 
 build:
 	@tests/install build
@@ -28,9 +28,15 @@ test:
 bench: build
 	cargo bench --profile release --locked
 
+# Restante beside Postfix and Dovecot, as root: a quarter of an hour, or a minute with ARGS=--quick. Prints Markdown.
+bench-peers:
+	@tests/install peers
+	@cargo bench --profile release --locked --bench peers -- $(ARGS)
+
+# The same, of Restante alone: some minutes.
 bench-e2e:
 	@tests/install test
-	cargo bench --profile release --locked --bench end_to_end
+	@cargo bench --profile release --locked --bench peers -- --alone $(ARGS)
 
 install: build
 	install -D -m 755 $(RESTANTE) $(DESTDIR)$(PREFIX)/bin/restante

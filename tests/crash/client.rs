@@ -60,24 +60,37 @@ impl Session {
 
     /// Sends a message (LF line ends) to all of `recipients`. The answers after data; or, alone, the first refusal before.
     pub fn send(&mut self, recipients: &[&str], text: &[u8]) -> io::Result<Vec<Reply>> {
+        match self.announce(recipients)? {
+            Some(refusal) => Ok(vec![refusal]),
+            None => self.hand_over(recipients.len(), text),
+        }
+    }
+
+    /// All that comes before the message: up to `DATA`, or to the first refusal.
+    pub fn announce(&mut self, recipients: &[&str]) -> io::Result<Option<Reply>> {
         let mut commands = vec!["MAIL FROM:<sender@client.test>".to_owned()];
         commands.extend(recipients.iter().map(|recipient| format!("RCPT TO:<{recipient}>")));
         for command in commands {
             let reply = self.command(&command)?;
             if !reply.taken() {
                 self.command("RSET")?;
-                return Ok(vec![reply]);
+                return Ok(Some(reply));
             }
         }
         let reply = self.command("DATA")?;
         if reply.code != 354 {
             self.command("RSET")?;
-            return Ok(vec![reply]);
+            return Ok(Some(reply));
         }
+        Ok(None)
+    }
+
+    /// The message that was announced for so many recipients; the answers after it.
+    pub fn hand_over(&mut self, recipients: usize, text: &[u8]) -> io::Result<Vec<Reply>> {
         self.stream.get_mut().write_all(&on_the_wire(text))?;
         let answers = match self.protocol {
             Protocol::Smtp => 1,
-            Protocol::Lmtp => recipients.len(),
+            Protocol::Lmtp => recipients,
         };
         (0..answers).map(|_| self.reply()).collect()
     }

@@ -1,0 +1,148 @@
+//! A server under load, as a client and a reader of its mailboxes see it.
+
+use std::any::Any;
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::client::Protocol;
+use super::disk::Device;
+use super::group::Group;
+use super::{aliases, boxes, interrupt};
+use crate::world::World;
+
+/// How long the last copy may take after the client has ended.
+const ARRIVED: Duration = Duration::from_secs(120);
+
+/// How long a server may go on working when nothing is left to do.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// A server that runs.
+pub struct Server {
+    /// Ends before the group of its processes goes.
+    _instance: Box<dyn Any + Sync>,
+    /// Its processes.
+    pub group: Group,
+    /// Where it takes mail.
+    pub doors: Vec<Door>,
+    mail: Option<PathBuf>,
+    device: Option<Device>,
+}
+
+/// A place where a server takes mail.
+pub struct Door {
+    /// What the tables call it.
+    pub name: &'static str,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it speaks.
+    pub protocol: Protocol,
+}
+
+impl Door {
+    /// What `smtp-source` has to know of it.
+    pub fn options(&self) -> &'static [&'static str] {
+        match self.protocol {
+            Protocol::Smtp => &[],
+            Protocol::Lmtp => &["-L"],
+        }
+    }
+}
+
+impl Server {
+    /// One that runs, with the folder of its Maildirs if it keeps what it takes.
+    pub fn new((instance, group): (impl Any + Sync, Group), doors: Vec<Door>, mail: Option<PathBuf>) -> Self {
+        let device = mail.as_deref().and_then(Device::below);
+        Self { _instance: Box::new(instance), group, doors, mail, device }
+    }
+
+    /// Restante with its defaults, and all mailboxes and aliases.
+    pub fn restante() -> Self {
+        let start = || {
+            let mut world = World::new();
+            world.domain("example.org").pop("modelbox");
+            world.multiply("modelbox", &boxes().collect::<Vec<_>>());
+            world.alias("model@example.org", &["modelbox"]);
+            world.import_aliases("model@example.org", aliases());
+            // The memory of an import is not that of the service.
+            world.stop();
+            world.start();
+            world
+        };
+        let started = Group::start("restante", start, World::pid);
+        let world = &started.0;
+        let door = |name, address, protocol| Door { name, address, protocol };
+        let doors = vec![door("Restante SMTP", world.smtp(), Protocol::Smtp), door("Restante LMTP", world.lmtp(), Protocol::Lmtp)];
+        let mail = world.maildir("box0").path().parent().map(Path::to_owned);
+        Self::new(started, doors, mail)
+    }
+
+    /// Whether what it takes goes to Maildirs.
+    pub fn keeps_mail(&self) -> bool {
+        self.mail.is_some()
+    }
+
+    /// The spool of Restante, in which its mailboxes lie.
+    pub fn spool(&self) -> &Path {
+        self.mail.as_deref().and_then(Path::parent).expect("it keeps mail")
+    }
+
+    /// Flushes of the disk that its mailboxes lie on.
+    pub fn flushes(&self) -> Option<u64> {
+        self.device.as_ref()?.flushes()
+    }
+
+    fn arrived(&self) -> impl Iterator<Item = PathBuf> {
+        self.mail.iter().flat_map(|mail| boxes().map(|name| mail.join(name).join("new")))
+    }
+
+    /// Copies in all mailboxes.
+    pub fn count(&self) -> usize {
+        self.arrived().filter_map(|folder| fs::read_dir(folder).ok()).map(Iterator::count).sum()
+    }
+
+    /// Waits until the mailboxes hold `expected` copies of a run that began at `begin`.
+    pub fn holds(&self, expected: usize, begin: Instant) {
+        let end = Instant::now() + ARRIVED;
+        let mut count = self.expected_or_count(expected);
+        while count < expected {
+            interrupt::check();
+            assert!(Instant::now() < end, "{count} of {expected} copies in {:?}", self.mail);
+            // Counting costs the server time: half of what is likely to be left is waited for in one go.
+            let left = begin.elapsed().as_secs_f64() * (expected - count) as f64 / count.max(1) as f64;
+            sleep(Duration::from_secs_f64((left / 2.0).clamp(0.002, 0.5)));
+            count = self.expected_or_count(expected);
+        }
+        assert_eq!(count, expected, "copies in {:?}", self.mail);
+    }
+
+    fn expected_or_count(&self, expected: usize) -> usize {
+        if self.keeps_mail() { self.count() } else { expected }
+    }
+
+    /// Takes away what has arrived; how much it was.
+    pub fn take(&self) -> usize {
+        let files = self.arrived().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+        files.filter(|file| fs::remove_file(file.path()).is_ok()).count()
+    }
+
+    /// Takes away what has arrived, and waits until neither the server nor the disk has anything left to do: the next run
+    /// is not to pay for this one.
+    pub fn clear(&self) {
+        let Some(mail) = &self.mail else { return };
+        self.take();
+        File::open(mail).and_then(|folder| Ok(rustix::fs::syncfs(folder)?)).expect("the disk takes it");
+        let end = Instant::now() + QUIET;
+        let mut before = self.group.cpu_seconds();
+        while Instant::now() < end {
+            sleep(Duration::from_millis(50));
+            let now = self.group.cpu_seconds();
+            if now - before < 0.005 {
+                return;
+            }
+            before = now;
+        }
+    }
+}
