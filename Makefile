@@ -1,4 +1,4 @@
-# What `make` can do here: build, demo, test, bench, bench-e2e, bench-peers, install, clean.
+# What `make` can do here: build, demo, test, bench, bench-e2e, bench-peers, bench-soak, install, clean.
 
 # Outside the checkout, so that every checkout finds RocksDB compiled: it takes the better part of the build.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/restante/target
@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 RELEASE = --release --locked
 RESTANTE = $(CARGO_TARGET_DIR)/release/restante
 
-.PHONY: build demo test bench bench-e2e bench-peers install clean
+.PHONY: build demo test bench bench-e2e bench-peers bench-soak install clean
 
 build:
 	@tests/install build
@@ -37,6 +37,11 @@ bench-peers:
 bench-e2e:
 	@tests/install test
 	@cargo bench --profile release --locked --bench peers -- --alone $(ARGS)
+
+# Ten minutes at full load; ARGS="--minutes 60" for an hour.
+bench-soak:
+	@tests/install test
+	@cargo bench --profile release --locked --bench soak -- $(ARGS)
 
 install: build
 	install -D -m 755 $(RESTANTE) $(DESTDIR)$(PREFIX)/bin/restante
