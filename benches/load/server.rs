@@ -1,14 +1,14 @@
 //! A server under load, as a client and a reader of its mailboxes see it.
 
 use std::any::Any;
-use std::fs::{self, File};
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::client::Protocol;
-use super::disk::Device;
+use super::disk::{Device, empty, remove, settle};
 use super::group::Group;
 use super::{aliases, boxes, interrupt};
 use crate::world::World;
@@ -124,8 +124,7 @@ impl Server {
 
     /// Takes away what has arrived; how much it was.
     pub fn take(&self) -> usize {
-        let files = self.arrived().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
-        files.filter(|file| fs::remove_file(file.path()).is_ok()).count()
+        empty(&self.arrived().collect::<Vec<_>>())
     }
 
     /// Takes away what has arrived, and waits until neither the server nor the disk has anything left to do: the next run
@@ -133,7 +132,7 @@ impl Server {
     pub fn clear(&self) {
         let Some(mail) = &self.mail else { return };
         self.take();
-        File::open(mail).and_then(|folder| Ok(rustix::fs::syncfs(folder)?)).expect("the disk takes it");
+        settle(mail);
         let end = Instant::now() + QUIET;
         let mut before = self.group.cpu_seconds();
         while Instant::now() < end {
@@ -144,5 +143,12 @@ impl Server {
             }
             before = now;
         }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The folder of the instance would go one file at a time.
+        remove(&self.mail.iter().flat_map(|mail| boxes().map(|name| mail.join(name))).collect::<Vec<_>>());
     }
 }

@@ -31,6 +31,9 @@ fn mailboxes(folder: &Path) -> PathBuf {
 }
 
 /// Postfix: smtpd → cleanup → qmgr → virtual(8), which writes Maildirs.
+///
+/// Without `in_flow_delay`, by default a pause of a second for senders while they are faster than the deliveries: with a
+/// hundred sessions Postfix delivers about a quarter more without.
 pub fn postfix() -> Server {
     let mut mail = PathBuf::new();
     let start = || {
@@ -45,7 +48,7 @@ pub fn postfix() -> Server {
             let aliases = lines(&mut aliases().map(|(alias, name)| (alias, format!("{name}@example.org"))));
             let boxes = lines(&mut boxes().map(|name| (format!("{name}@example.org"), format!("{name}/"))));
             format!(
-                "default_process_limit = {PROCESSES}\nvirtual_mailbox_domains = example.org\nvirtual_mailbox_base = {}\n\
+                "default_process_limit = {PROCESSES}\nin_flow_delay = 0s\nvirtual_mailbox_domains = example.org\nvirtual_mailbox_base = {}\n\
                  virtual_minimum_uid = {MAIL_ID}\nvirtual_uid_maps = static:{MAIL_ID}\nvirtual_gid_maps = static:{MAIL_ID}\n\
                  virtual_alias_maps = {}\nvirtual_mailbox_maps = {}\n",
                 mail.display(),

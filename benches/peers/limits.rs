@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::marker;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -10,6 +11,9 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
+use crate::load::disk::{empty, remove, settle};
 use crate::load::group::{Children, cpu_seconds};
 use crate::load::{BOXES, interrupt};
 use crate::world::folder;
@@ -33,9 +37,8 @@ pub struct Limit {
 }
 
 /// Create, write, `fsync`, rename, `fsync` of the directory, for each message: what a Maildir asks for by itself.
-pub fn synced_files(threads: usize, time: Duration) -> Limit {
-    let boxes = Boxes::new();
-    measure(threads, time, |number| {
+pub fn synced_files(boxes: &Boxes, threads: usize, time: Duration) -> Limit {
+    boxes.measure(threads, time, |number| {
         let path = boxes.write(number, Sync::Each)?;
         File::open(path)?.sync_all()
     })
@@ -43,31 +46,11 @@ pub fn synced_files(threads: usize, time: Duration) -> Limit {
 
 /// One log, written ahead to its full length, that all writers append to; one `fdatasync` for all that have come while the
 /// last one ran. Then a file in a Maildir, which is not synced.
-pub fn log_and_files(threads: usize, time: Duration) -> Limit {
-    let boxes = Boxes::new();
-    let log = Log::new(&boxes.folder.path().join("log")).expect("a log");
-    measure(threads, time, |number| {
-        log.append(&[b'x'; OCTETS])?;
+pub fn log_and_files(boxes: &Boxes, threads: usize, time: Duration) -> Limit {
+    boxes.measure(threads, time, |number| {
+        boxes.log.append(&[b'x'; OCTETS])?;
         boxes.write(number, Sync::Never).map(drop)
     })
-}
-
-/// Calls `act`, each time with another number, on so many threads until the time is up.
-fn measure(threads: usize, time: Duration, act: impl Fn(usize) -> io::Result<()> + std::marker::Sync) -> Limit {
-    interrupt::check();
-    let (count, begin, cpu) = (AtomicUsize::new(0), Instant::now(), cpu_seconds(process::id(), Children::Apart));
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while begin.elapsed() < time {
-                    act(count.fetch_add(1, Ordering::Relaxed)).expect("the disk takes it");
-                }
-            });
-        }
-    });
-    let count = count.into_inner() as f64;
-    let cpu = cpu_seconds(process::id(), Children::Apart) - cpu;
-    Limit { rate: count / begin.elapsed().as_secs_f64(), cpu_millis: cpu * 1000.0 / count }
 }
 
 /// When a file of a message is synced.
@@ -77,20 +60,45 @@ enum Sync {
     Never,
 }
 
-/// Maildirs.
-struct Boxes {
-    folder: tempfile::TempDir,
+/// Maildirs, and a log beside them.
+pub struct Boxes {
+    log: Log,
+    folder: TempDir,
 }
 
 impl Boxes {
-    fn new() -> Self {
-        let boxes = Self { folder: folder("restante-limits-") };
-        for number in 0..BOXES {
-            for part in ["tmp", "new"] {
-                fs::create_dir_all(boxes.part(number, part)).expect("a folder");
-            }
+    /// Empty ones.
+    pub fn new() -> Self {
+        let folder = folder("restante-limits-");
+        let boxes = Self { log: Log::new(&folder.path().join("log")).expect("a log"), folder };
+        for part in ["tmp", "new"] {
+            boxes.parts(part).iter().for_each(|path| fs::create_dir_all(path).expect("a folder"));
         }
         boxes
+    }
+
+    /// Calls `act`, each time with another number, on so many threads until the time is up.
+    fn measure(&self, threads: usize, time: Duration, act: impl Fn(usize) -> io::Result<()> + marker::Sync) -> Limit {
+        interrupt::check();
+        let (count, begin, cpu) = (AtomicUsize::new(0), Instant::now(), cpu_seconds(process::id(), Children::Apart));
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    while begin.elapsed() < time {
+                        act(count.fetch_add(1, Ordering::Relaxed)).expect("the disk takes it");
+                    }
+                });
+            }
+        });
+        let (count, seconds) = (count.into_inner() as f64, begin.elapsed().as_secs_f64());
+        let cpu = cpu_seconds(process::id(), Children::Apart) - cpu;
+        empty(&self.parts("new"));
+        settle(self.folder.path());
+        Limit { rate: count / seconds, cpu_millis: cpu * 1000.0 / count }
+    }
+
+    fn parts(&self, part: &str) -> Vec<PathBuf> {
+        (0..BOXES).map(|number| self.part(number, part)).collect()
     }
 
     fn part(&self, number: usize, part: &str) -> PathBuf {
@@ -108,6 +116,12 @@ impl Boxes {
         }
         fs::rename(draft, new.join(name))?;
         Ok(new)
+    }
+}
+
+impl Drop for Boxes {
+    fn drop(&mut self) {
+        remove(&(0..BOXES).map(|number| self.folder.path().join(number.to_string())).collect::<Vec<_>>());
     }
 }
 

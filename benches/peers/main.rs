@@ -40,7 +40,7 @@ struct Options {
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// How long one run takes, about.
-    #[arg(long, default_value_t = 3.0)]
+    #[arg(long, default_value_t = 2.5)]
     seconds: f64,
     /// What cargo adds.
     #[arg(long, hide = true)]

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::limits::{self, Limit, THREADS};
+use crate::limits::{self, Boxes, Limit, THREADS};
 use crate::load::BOXES;
 use crate::load::group::Memory;
 use crate::load::latency::{self, Waited};
@@ -84,19 +84,20 @@ pub fn latency(scenario: &Scenario, servers: &[Server], rounds: usize, time: Dur
 pub fn memory(scenario: &Scenario, server: &Server) -> Memory {
     eprintln!("{scenario}: memory");
     let Some(door) = server.doors.first() else { return Memory::default() };
-    server.group.peak(|| scenario.run(server, door, scenario.sessions * 10)).1
+    server.group.peak(|| scenario.run(server, door, scenario.sessions * 5)).1
 }
 
 /// The middle one of each kind of limit, for each number of threads.
 pub fn limits(rounds: usize, time: Duration) -> Vec<(&'static str, Vec<Limit>)> {
     eprintln!("limits of the disk");
-    type Act = fn(usize, Duration) -> Limit;
+    type Act = fn(&Boxes, usize, Duration) -> Limit;
     let kinds: [(&str, Act); 2] = [
         ("file: create, `fsync`, rename, `fsync` of the directory", limits::synced_files),
         ("one preallocated log with group `fdatasync`, and an unsynced file", limits::log_and_files),
     ];
+    let boxes = Boxes::new();
     let median = |act: Act, threads: usize| {
-        let mut limits: Vec<Limit> = (0..rounds).map(|_| act(threads, time.min(Duration::from_secs(1)))).collect();
+        let mut limits: Vec<Limit> = (0..rounds).map(|_| act(&boxes, threads, time.min(Duration::from_secs(1)))).collect();
         limits.sort_by(|one, other| one.rate.total_cmp(&other.rate));
         limits.get(limits.len() / 2).copied()
     };
