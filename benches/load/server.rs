@@ -133,6 +133,11 @@ impl Server {
         let Some(mail) = &self.mail else { return };
         self.take();
         settle(mail);
+        self.rest();
+    }
+
+    /// Waits until the server has nothing left to do.
+    pub fn rest(&self) {
         let end = Instant::now() + QUIET;
         let mut before = self.group.cpu_seconds();
         while Instant::now() < end {

@@ -23,13 +23,15 @@ pub fn head(machine: &str, rounds: usize, time: Duration) -> String {
     let runs = if rounds == 1 { "one run".into() } else { format!("{rounds} runs in turn with the others'") };
     format!(
         "# Restante beside Postfix and Dovecot\n\n`make -s bench-peers` prints this page. The machine:\n\n{machine}\n\
-         How it was measured: `smtp-source` sends, on the same processors, to instances on loopback that have {BOXES} Maildirs behind {} \
-         aliases, on the same file system. Postfix is smtpd → virtual(8) with hashed maps, Dovecot its LMTP server with its index files, both \
+         How it was measured: `smtp-source` sends, on the same processors, to instances on loopback that have {} Maildirs behind {} \
+         aliases, on the same file system. Postfix is smtpd → virtual(8) with hashed maps, Dovecot its LMTP server with its index files and a user data base that leads each alias to its mailbox, both \
          with the defaults of their packages but for a process limit of 200 in place of 100, and Postfix without the pause \
          (`in_flow_delay`) that would slow it down here; Restante has its own defaults. \
          All answer `250` when the message is safe on disk. A figure is the middle one of {runs} of about {:.1} s, with the least and the greatest \
-         beside it. A run counts from the start of the client until the last copy lies in its Maildir. Then the mailboxes are emptied, the disk \
-         synced, and the server left alone until it is idle. Processor time is that of all processes of a server, by their control group.\n",
+         beside it. A run counts from the start of the client until the last copy lies in its Maildir. Processor time \
+         and flushes are counted until the server is idle again; the time is that of all its processes, of those that have ended too. Then the mailboxes \
+         are emptied and the disk synced, so that the next run does not pay for this one.\n",
+        whole(BOXES as f64),
         whole(ALIASES as f64),
         time.as_secs_f64(),
     )
