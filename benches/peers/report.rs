@@ -117,7 +117,8 @@ pub fn latency(waited: &[(&'static str, Waited)]) -> String {
         table.row([(*name).to_owned(), whole(waited.count() as f64)].into_iter().chain(millis));
     }
     format!(
-        "## From end of data to the answer, in ms\n\nA client that keeps 100 sessions busy, as fast as the server lets it.\n\n{}",
+        "## From end of data to the answer, in ms\n\nA client that keeps 100 sessions busy, as fast as the server lets it. Postfix \
+         answers when the message is in its queue, the others when it is in the mailbox.\n\n{}",
         table.text()
     )
 }
