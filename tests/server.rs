@@ -19,3 +19,5 @@ mod proxies;
 #[path = "dialogues/transcript.rs"]
 #[allow(dead_code, reason = "the pure runs need more of it")]
 mod transcript;
+#[path = "server/systemd.rs"]
+mod systemd;

@@ -1,8 +1,8 @@
 //! Listening sockets: made here, or handed over by systemd.
 //!
 //! Sockets from systemd (`LISTEN_FDS`, sd_listen_fds(3)) are served as their `FileDescriptorName=` says: `smtp`,
-//! `smtp_tls` or `lmtp`. Sockets without such a name are taken in that order: the first is SMTP, the second SMTP inside
-//! TLS, the third LMTP. A door that gets a socket from systemd ignores what the configuration says of it.
+//! `smtp_tls` or `lmtp`. One without such a name is served as the configuration says of its address; their order tells
+//! nothing, since systemd promises none across units. A door that gets a socket from systemd binds none of its own.
 //!
 //! Accepting never stops for good: when the process or the machine has no file or memory left for another connection, the
 //! loop pauses and tries again.
@@ -52,6 +52,11 @@ pub enum ListenError {
     /// There is a file in the way, and it is no socket.
     #[error("{0} exists and is not a socket; remove it, or use another path")]
     InTheWay(PathBuf),
+    /// Nothing tells what a socket from systemd is for.
+    #[error(
+        "systemd handed over a socket on {0}, and nothing tells what it is for: give its unit FileDescriptorName=smtp, smtp_tls or lmtp, or name its address in smtp.listen, smtp.listen_tls or lmtp.listen"
+    )]
+    Untold(String),
     /// A socket from systemd cannot be used.
     #[error("socket {index} from systemd cannot be used: {why}")]
     Inherited {
@@ -115,27 +120,34 @@ impl Inherited {
         Self { sockets: ListenFd::empty(), names: Vec::new() }
     }
 
-    fn door(&self, index: usize) -> Door {
-        match (self.names.get(index).map(String::as_str), index) {
-            (Some("smtp"), _) => Door::Smtp,
-            (Some("smtp_tls"), _) => Door::SmtpTls,
-            (Some("lmtp"), _) => Door::Lmtp,
-            (_, 0) => Door::Smtp,
-            (_, 1) => Door::SmtpTls,
-            _ => Door::Lmtp,
+    /// What its name says that a socket is for.
+    fn named(&self, index: usize) -> Option<Door> {
+        match self.names.get(index).map(String::as_str) {
+            Some("smtp") => Some(Door::Smtp),
+            Some("smtp_tls") => Some(Door::SmtpTls),
+            Some("lmtp") => Some(Door::Lmtp),
+            _ => None,
         }
     }
+}
+
+/// The doors and where the configuration has them.
+fn configured(settings: &Settings) -> [(Door, &[Listen]); 3] {
+    [(Door::Smtp, &settings.smtp), (Door::SmtpTls, &settings.smtp_tls), (Door::Lmtp, &settings.lmtp)]
 }
 
 /// Opens every listener, or none. Needs the runtime.
 pub fn open(settings: &Settings, mut inherited: Inherited) -> Result<Vec<Listener>, ListenError> {
     let mut listeners = Vec::new();
     for index in 0..inherited.sockets.len() {
-        listeners.extend(inherit(&mut inherited, index).map_err(|why| ListenError::Inherited { index, why })?);
+        let Some((sockets, place)) = inherit(&mut inherited, index).map_err(|why| ListenError::Inherited { index, why })? else { continue };
+        let address = shown(&place);
+        let told = || configured(settings).into_iter().find(|(_, places)| places.contains(&place)).map(|(door, _)| door);
+        let door = inherited.named(index).or_else(told).ok_or_else(|| ListenError::Untold(address.clone()))?;
+        listeners.push(Listener { door, sockets, address, _file: None });
     }
     let given: Vec<Door> = listeners.iter().map(Listener::door).collect();
-    let configured = [(Door::Smtp, &settings.smtp), (Door::SmtpTls, &settings.smtp_tls), (Door::Lmtp, &settings.lmtp)];
-    for (door, places) in configured {
+    for (door, places) in configured(settings) {
         for place in places.iter().filter(|_| !given.contains(&door)) {
             listeners.push(listen(door, place)?);
         }
@@ -143,17 +155,25 @@ pub fn open(settings: &Settings, mut inherited: Inherited) -> Result<Vec<Listene
     Ok(listeners)
 }
 
-fn inherit(inherited: &mut Inherited, index: usize) -> io::Result<Option<Listener>> {
-    let door = inherited.door(index);
+/// A socket from systemd, and where it listens.
+fn inherit(inherited: &mut Inherited, index: usize) -> io::Result<Option<(Sockets, Listen)>> {
     if let Ok(Some(listener)) = inherited.sockets.take_tcp_listener(index) {
         listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?.to_string();
-        return Ok(Some(Listener { door, sockets: Sockets::Tcp(TcpListener::from_std(listener)?), address, _file: None }));
+        let place = Listen::Tcp(listener.local_addr()?);
+        return Ok(Some((Sockets::Tcp(TcpListener::from_std(listener)?), place)));
     }
     let Some(listener) = inherited.sockets.take_unix_listener(index)? else { return Ok(None) };
     listener.set_nonblocking(true)?;
-    let path = listener.local_addr()?.as_pathname().map(|path| path.display().to_string()).unwrap_or_default();
-    Ok(Some(Listener { door, sockets: Sockets::Unix(UnixListener::from_std(listener)?), address: format!("unix:{path}"), _file: None }))
+    let place = Listen::Unix(listener.local_addr()?.as_pathname().map(Path::to_owned).unwrap_or_default());
+    Ok(Some((Sockets::Unix(UnixListener::from_std(listener)?), place)))
+}
+
+/// A place as `run.json` and the log show it.
+fn shown(place: &Listen) -> String {
+    match place {
+        Listen::Tcp(address) => address.to_string(),
+        Listen::Unix(path) => format!("unix:{}", path.display()),
+    }
 }
 
 fn listen(door: Door, place: &Listen) -> Result<Listener, ListenError> {
@@ -166,7 +186,7 @@ fn listen(door: Door, place: &Listen) -> Result<Listener, ListenError> {
             Ok(Listener { door, sockets: Sockets::Tcp(listener), address, _file: None })
         }
         Listen::Unix(path) => {
-            let address = format!("unix:{}", path.display());
+            let address = shown(place);
             remove_stale(path)?;
             let listener = bind_unix(path).map_err(|why| ListenError::Address { service, address: address.clone(), why })?;
             Ok(Listener { door, sockets: Sockets::Unix(listener), address, _file: Some(SocketFile(path.clone())) })
