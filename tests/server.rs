@@ -2,6 +2,8 @@
 
 #![allow(missing_docs, reason = "tests")]
 
+#[path = "server/after_crash.rs"]
+mod after_crash;
 #[path = "server/client.rs"]
 mod client;
 #[path = "server/connections.rs"]

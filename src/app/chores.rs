@@ -40,8 +40,8 @@ pub(super) fn begin(service: &Arc<Service>, config: &Arc<ArcSwap<Config>>, stop:
         move || directory.write_uses().map_err(|error| error.to_string())
     };
     let trash = {
-        let (directory, maildirs, config) = (Arc::clone(directory), Arc::clone(maildirs), Arc::clone(config));
-        move || purge(&directory, &maildirs, config.load().trash_days)
+        let (directory, maildirs, spool, config) = (Arc::clone(directory), Arc::clone(maildirs), Arc::clone(spool), Arc::clone(config));
+        move || purge(&directory, &maildirs, config.load().trash_days).and_then(|()| forget_purged(&directory, &spool))
     };
     vec![
         task::spawn(every(WAITING, "delivering waiting copies", stop, AtStop::Leave, waiting)),
@@ -93,6 +93,11 @@ fn deliver_waiting(directory: &Directory, spool: &Spool) -> Result<(), String> {
         Event::CopiesWaiting { count: left }.say();
     }
     Ok(())
+}
+
+/// Copies of accounts that are gone for good have nowhere to go. Where that cannot be told, they wait on.
+fn forget_purged(directory: &Directory, spool: &Spool) -> Result<(), String> {
+    spool.forget(|id| directory.snapshot().is_purged(id).unwrap_or(false)).map_err(|error| error.to_string())
 }
 
 /// Forgets accounts that have been in the trash for so many days: the record first, then the mail.

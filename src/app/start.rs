@@ -81,7 +81,7 @@ pub enum StartError {
 
 /// Builds the parts and starts the tasks. When this returns, every listener accepts.
 pub async fn start(config: Config, inherited: Inherited) -> Result<Running, StartError> {
-    let (service, context, config) =
+    let Opened { service, context, config, crashed } =
         task::spawn_blocking(move || open(config)).await.map_err(|error| StartError::Runtime(io::Error::other(error)))??;
     let listeners = listeners::open(&config.server, inherited)?;
     let socket = config.admin.socket.clone();
@@ -98,6 +98,11 @@ pub async fn start(config: Config, inherited: Inherited) -> Result<Running, Star
     let spool = config.spool.clone();
     let config = Arc::new(ArcSwap::from_pointee(config));
     tasks.extend(chores::begin(&service, &config, &stop));
+    if crashed {
+        // It reads a file of each mailbox: nobody has to wait for that.
+        let (directory, maildirs, stopped) = (Arc::clone(&service.directory), Arc::clone(&service.maildirs), stop.subscribe());
+        tasks.push(task::spawn_blocking(move || heal::heal(&directory, &maildirs, || *stopped.borrow())));
+    }
     let run_file = RunFile::write(&spool, &addresses).map_err(|cause| StartError::Folder { path: spool.clone(), cause })?;
     Event::Ready { spool: &spool.to_string_lossy() }.say();
     Ok(Running { service, context, config, addresses, run_file, socket, stop, tasks })
@@ -113,7 +118,15 @@ pub(super) fn told(stop: &watch::Sender<bool>) -> impl Future<Output = ()> + Sen
 }
 
 /// The parts that live on the disk, and what is built on them.
-fn open(config: Config) -> Result<(Arc<Service>, Arc<Context>, Config), StartError> {
+struct Opened {
+    service: Arc<Service>,
+    context: Arc<Context>,
+    config: Config,
+    /// The server before this one did not stop by itself.
+    crashed: bool,
+}
+
+fn open(config: Config) -> Result<Opened, StartError> {
     let folder = |path: &Path| {
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.map_err(|cause| StartError::Folder { path: path.to_owned(), cause })
@@ -130,9 +143,6 @@ fn open(config: Config) -> Result<(Arc<Service>, Arc<Context>, Config), StartErr
     let maildirs = Maildirs::new(config.mail.clone()).map_err(|cause| StartError::Folder { path: root, cause })?;
     let maildirs = Arc::new(maildirs);
     let crashed = RunFile::remove_stale(&config.spool).map_err(|cause| StartError::Folder { path: config.spool.clone(), cause })?;
-    if crashed {
-        heal::heal(&directory, &maildirs);
-    }
     let spool = Arc::new(Spool::open(spool_settings(&config), Arc::clone(&maildirs))?);
     let recent = Arc::new(Recent::default());
     let context = Context::new(Arc::clone(&directory), Arc::clone(&maildirs), Some(Arc::clone(&recent)), commands::rules(&config));
@@ -149,7 +159,7 @@ fn open(config: Config) -> Result<(Arc<Service>, Arc<Context>, Config), StartErr
         names: names(&config),
         stopping: watch::Sender::new(false),
     };
-    Ok((Arc::new(service), Arc::new(context), config))
+    Ok(Opened { service: Arc::new(service), context: Arc::new(context), config, crashed })
 }
 
 fn spool_settings(config: &Config) -> spool::Settings {

@@ -9,7 +9,7 @@
 //!
 //! Reading order: [`body`] (a text on its way in), [`accept`] (the promise), [`group`] (one sync for many), [`log`], [`recover`]
 //! (after a crash), [`large`] (messages beyond the log), [`waiting`] (what could not be delivered after it was accepted),
-//! [`hands`] and [`stuck`] (threads, and file systems that hang). `spool/README.md` has the states on disk.
+//! [`forget`], [`hands`] and [`stuck`] (threads, and file systems that hang). `spool/README.md` has the states on disk.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -32,6 +32,7 @@ use crate::telemetry::Event;
 
 pub mod accept;
 pub mod body;
+pub mod forget;
 mod group;
 mod hands;
 mod large;

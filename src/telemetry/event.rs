@@ -115,6 +115,8 @@ pub enum Event<'a> {
     CopyStillHeld { id: QueueId, mailbox: &'a str, cause: &'a str },
     /// It was delivered; what lies in the queue is not needed any more, and stays.
     CopyNotRemoved { id: QueueId, cause: &'a str },
+    /// Its account was forgotten for good: the copy has nowhere to go, and was removed.
+    CopyForgotten { id: QueueId, mailbox: &'a str },
     /// A copy of a message that was refused after all is visible: the sender's next try makes another.
     CopyNotTakenBack { id: QueueId, cause: &'a str },
     /// An earlier process has left messages in the spool's log: their mailboxes are looked at.
@@ -184,6 +186,9 @@ impl Event<'_> {
             Self::CopyStillHeld { id, mailbox, cause } => warn!(id = id.to_string(), mailbox, cause, "a copy still waits in the queue"),
             Self::CopyNotRemoved { id, cause } => {
                 warn!(id = id.to_string(), cause, "a copy was delivered, and cannot be removed from the queue")
+            }
+            Self::CopyForgotten { id, mailbox } => {
+                warn!(id = id.to_string(), mailbox, "a copy was removed from the queue: its account was deleted, and purged from the trash")
             }
             Self::CopyNotTakenBack { id, cause } => {
                 warn!(id = id.to_string(), cause, "a copy of a refused message could not be taken back; the next try makes another")

@@ -13,39 +13,55 @@ use crate::house::{furnish, text, until};
 
 const RESTANTE: &str = env!("CARGO_BIN_EXE_restante");
 
-struct Program {
-    folder: TempDir,
+pub struct Program {
+    pub folder: TempDir,
     child: Child,
 }
 
 impl Program {
-    fn start(words: &[&str]) -> Self {
+    pub fn start(words: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         furnish(folder.path());
         fs::write(folder.path().join("restante.toml"), text(folder.path())).unwrap();
+        Self::begin(folder, words)
+    }
+
+    /// Starts a server on what is in the folder.
+    fn begin(folder: TempDir, words: &[&str]) -> Self {
         let child =
             serve(folder.path(), words).stdout(Stdio::null()).stderr(File::create(folder.path().join("log")).unwrap()).spawn().unwrap();
         let mut program = Self { folder, child };
         until("the server is ready", || {
             assert!(program.child.try_wait().unwrap().is_none(), "{}", program.log());
-            program.folder.path().join("spool/run.json").exists()
+            let run = fs::read(program.folder.path().join("spool/run.json")).unwrap_or_default();
+            // A server that crashed leaves one behind.
+            serde_json::from_slice::<Value>(&run).is_ok_and(|run| run["pid"] == program.child.id())
         });
         program
+    }
+
+    /// Kills it, lets something happen to what it left, and starts it again.
+    pub fn crash(mut self, meanwhile: impl FnOnce(&Path)) -> Self {
+        self.signal(Signal::KILL);
+        self.ended();
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        meanwhile(folder.path());
+        Self::begin(folder, &[])
     }
 
     fn run(&self) -> Value {
         serde_json::from_slice(&fs::read(self.folder.path().join("spool/run.json")).unwrap()).unwrap()
     }
 
-    fn smtp(&self) -> Client {
+    pub fn smtp(&self) -> Client {
         Client::tcp(self.run()["smtp"][0].as_str().unwrap())
     }
 
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
-    fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 

@@ -6,7 +6,7 @@ use rocksdb::{ReadOptions, SnapshotWithThreadMode};
 
 use super::engine::{Database, Engine, unreadable};
 use crate::directory::audit::Entry;
-use crate::directory::model::{Alias, AliasKey, DomainRecord, Kind, List, Master, Pop, Revision, Target, Trashed};
+use crate::directory::model::{AccountId, Alias, AliasKey, DomainRecord, Kind, List, Master, Pop, Revision, Target, Trashed};
 use crate::directory::rules::{Found, Records};
 use crate::directory::schema::{self, Family, Key, Prefix, Record, Referrer};
 use crate::directory::view::{Unreadable, View};
@@ -157,6 +157,29 @@ impl<'a> Snapshot<'a> {
     /// The revision that last changed a record; 0 where there is none.
     pub fn revision_of(&self, subject: &Subject) -> Result<Revision, Unreadable> {
         Ok(Records::get(self, &subject.key())?.0)
+    }
+
+    /// The POP account of an id; none if it was deleted, or is a list.
+    pub fn pop_with_id(&self, id: AccountId) -> Result<Option<Pop>, Unreadable> {
+        let name: Option<Name> = only!(self.read(&Key::id(id)), Id)?;
+        let pop = name.map(|name| self.pop(&name)).transpose()?.flatten();
+        // While it is in the trash, another account may have its name.
+        Ok(pop.filter(|pop| pop.id == id))
+    }
+
+    /// Whether the account of an id is in the trash.
+    pub fn is_trashed(&self, id: AccountId) -> Result<bool, Unreadable> {
+        let name: Option<Name> = only!(self.read(&Key::id(id)), Id)?;
+        Ok(name.map(|name| self.read(&Key::trash(&name, id))).transpose()?.flatten().is_some())
+    }
+
+    /// Whether an account of that id was here once and was forgotten for good.
+    pub fn is_purged(&self, id: AccountId) -> Result<bool, Unreadable> {
+        let given = match self.read(&Key::counters())? {
+            Some((_, Record::Counters(counters))) => id < counters.next_id,
+            _ => false,
+        };
+        Ok(given && self.read(&Key::id(id))?.is_none())
     }
 
     fn read(&self, key: &Key) -> Result<Option<(Revision, Record)>, Unreadable> {
