@@ -4,13 +4,14 @@
 //! ones. The directory commits first, and folders follow: what a crash leaves between the two is put right at the next
 //! use, because the id in the folder tells whose it is. Ids grow, so of two that claim one folder the greater is right.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use super::Maildirs;
+use super::recently::Recently;
 use crate::directory::{AccountId, Effect};
 use crate::mail::Name;
 use crate::sys::Kind;
@@ -35,10 +36,17 @@ enum Whereabouts {
     Trashed,
 }
 
+impl Whereabouts {
+    /// A folder can be looked for again. That an account was deleted has to be known for as long as a delivery may be under way.
+    fn is_kept(&self) -> bool {
+        *self == Self::Trashed
+    }
+}
+
 /// What this process knows of folders, and who may make and move them.
 #[derive(Debug)]
 pub(super) struct Known {
-    accounts: RwLock<HashMap<AccountId, Whereabouts>>,
+    accounts: RwLock<Recently<Whereabouts>>,
     /// Accounts whose folder an admin has put on another file system than the mail root's.
     elsewhere: RwLock<HashSet<AccountId>>,
     /// Held shared while a folder is made, and alone while folders move.
@@ -57,7 +65,19 @@ impl Default for Known {
 
 impl Known {
     fn is(&self, id: AccountId, whereabouts: &Whereabouts) -> bool {
-        self.accounts.read().unwrap_or_else(PoisonError::into_inner).get(&id) == Some(whereabouts)
+        let known = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        let is = known.peek(id) == Some(whereabouts);
+        if is && known.is_old(id) {
+            drop(known);
+            let mut known = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
+            // Somebody may have moved it in between; then their word holds.
+            return known.remove(id).is_some_and(|found| {
+                let is = found == *whereabouts;
+                known.set(id, found, Whereabouts::is_kept);
+                is
+            });
+        }
+        is
     }
 
     /// Whether a sync of the mail root's file system reaches the account's folder.
@@ -77,18 +97,18 @@ impl Known {
     }
 
     fn set(&self, id: AccountId, whereabouts: Whereabouts) {
-        self.accounts.write().unwrap_or_else(PoisonError::into_inner).insert(id, whereabouts);
+        self.accounts.write().unwrap_or_else(PoisonError::into_inner).set(id, whereabouts, Whereabouts::is_kept);
     }
 
     fn remove(&self, id: AccountId) {
-        self.accounts.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.accounts.write().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
     /// The account's folder is no longer where it was found; that it was deleted stays known.
     pub(super) fn lost(&self, id: AccountId, name: &Name) {
         let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
-        if accounts.get(&id) == Some(&Whereabouts::Under(name.clone())) {
-            accounts.remove(&id);
+        if accounts.peek(id) == Some(&Whereabouts::Under(name.clone())) {
+            accounts.remove(id);
         }
     }
 

@@ -15,6 +15,7 @@ pub mod deliver;
 pub mod folders;
 pub mod name;
 pub mod quota;
+mod recently;
 
 pub use deliver::{Copy, PublishError, Safety, Staged, Text};
 pub use quota::{NoRoom, Reservation, Usage};

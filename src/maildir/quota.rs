@@ -3,14 +3,16 @@
 //! Usage is kept in memory per account: filled from the `S=` of file names when it is first asked for, added to by our
 //! own deliveries, and read again when the times of `new` or `cur` say that another program was there. A program that
 //! deletes within the same clock tick as one of our deliveries is noticed at the next change.
+//!
+//! Of accounts that nothing was asked of lately, the usage is forgotten, and counted anew when it is asked for.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use super::{Maildirs, name};
+use super::recently::Recently;
 use crate::directory::AccountId;
 use crate::mail::Name;
 use crate::router::Destination;
@@ -48,7 +50,7 @@ struct Account {
 
 /// All accounts whose usage has been asked for.
 #[derive(Debug, Default)]
-pub(super) struct Accounts(Mutex<HashMap<AccountId, Arc<Mutex<Account>>>>);
+pub(super) struct Accounts(Mutex<Recently<Arc<Mutex<Account>>>>);
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -56,11 +58,12 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Accounts {
     fn account(&self, id: AccountId) -> Arc<Mutex<Account>> {
-        held(&self.0).entry(id).or_default().clone()
+        // One that somebody holds has promises, or will: another count beside it would not know of them.
+        held(&self.0).get_or_default(id, |account| Arc::strong_count(account) > 1).clone()
     }
 
     pub(super) fn forget(&self, id: AccountId) {
-        held(&self.0).remove(&id);
+        held(&self.0).remove(id);
     }
 
     /// What was known of an account's usage is no longer true.
