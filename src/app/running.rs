@@ -38,6 +38,7 @@ impl Running {
     pub fn reload(&self, config: Config) -> Result<Vec<&'static str>, TlsError> {
         self.service.tls.reload(&config.server.certificate, &config.hostname)?;
         let restart = need_restart(&self.config.load(), &config);
+        self.service.maildirs.set_default_quota(config.mail.default_quota);
         self.service.rules.store(Arc::new(start::rules(&config)));
         self.context.rules.store(Arc::new(commands::rules(&config)));
         self.config.store(Arc::new(config));
@@ -73,7 +74,6 @@ fn need_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("spool.dir", old.spool != new.spool),
         ("spool.max_log", old.spool_log != new.spool_log),
         ("mail.root", old.mail.root != new.mail.root),
-        ("quota.default", old.mail.default_quota != new.mail.default_quota),
         ("smtp.listen", old.server.smtp != new.server.smtp),
         ("smtp.listen_tls", old.server.smtp_tls != new.server.smtp_tls),
         ("lmtp.listen", old.server.lmtp != new.server.lmtp),

@@ -40,7 +40,7 @@ pub enum Change {
     DeleteMaster { name: Name },
     /// Add a POP account with its hidden alias.
     AddPop { name: Name, domain: Domain, owner: String, password: PasswordHash, quota: Option<u64>, state: State },
-    /// Change what is given of a POP account. `quota: Some(None)` makes it unlimited.
+    /// Change what is given of a POP account. `quota: Some(None)` gives it the configuration's default.
     EditPop { name: Name, domain: Option<Domain>, owner: Option<String>, quota: Option<Option<u64>> },
     /// Set a POP account's password.
     SetPopPassword { name: Name, password: PasswordHash },

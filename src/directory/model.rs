@@ -97,6 +97,9 @@ pub struct Master {
     pub created: Timestamp,
 }
 
+/// The quota of an account that has none whatever the configuration says: no disk is larger.
+pub const UNLIMITED: u64 = u64::MAX;
+
 /// A POP account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pop {
@@ -110,7 +113,7 @@ pub struct Pop {
     pub owner: String,
     /// Its password.
     pub password: PasswordHash,
-    /// Octets its Maildir may hold; none means unlimited, unless the configuration has a default.
+    /// Octets its Maildir may hold; none means what the configuration says, [`UNLIMITED`] that there is no limit.
     pub quota: Option<u64>,
     /// Whether logins work.
     pub state: State,

@@ -20,6 +20,7 @@ mod recently;
 pub use deliver::{Copy, PublishError, Safety, Staged, Text};
 pub use quota::{NoRoom, Reservation, Usage};
 
+use crate::directory::UNLIMITED;
 use crate::sys::disk::make_folders;
 use crate::sys::{Disk, Real};
 use crate::telemetry::Event;
@@ -40,7 +41,7 @@ pub struct Settings {
     pub root: PathBuf,
     /// The host part of file names.
     pub hostname: String,
-    /// The quota of accounts that have none of their own; none means unlimited.
+    /// The quota of accounts that have none of their own, at first; none means unlimited.
     pub default_quota: Option<u64>,
     /// What happens when a mailbox is full.
     pub over: Over,
@@ -54,6 +55,7 @@ pub struct Maildirs {
     sequence: AtomicU64,
     known: folders::Known,
     accounts: quota::Accounts,
+    default_quota: AtomicU64,
 }
 
 impl Maildirs {
@@ -66,14 +68,22 @@ impl Maildirs {
     pub fn on(settings: Settings, disk: Arc<dyn Disk>) -> io::Result<Self> {
         make_folders(&*disk, &settings.root.join(folders::TRASH))?;
         let host = name::escaped(&settings.hostname);
-        let maildirs = Self { settings, disk, host, sequence: AtomicU64::new(0), known: Default::default(), accounts: Default::default() };
+        let maildirs = Self {
+            disk,
+            host,
+            sequence: AtomicU64::new(0),
+            known: Default::default(),
+            accounts: Default::default(),
+            default_quota: AtomicU64::new(settings.default_quota.unwrap_or(UNLIMITED)),
+            settings,
+        };
         if let Err(error) = maildirs.end_removals() {
             Event::PurgeUnfinished { cause: &error.to_string() }.say();
         }
         Ok(maildirs)
     }
 
-    /// What the operator said.
+    /// What the operator said when the server started.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }

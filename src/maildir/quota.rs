@@ -8,12 +8,13 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use super::{Maildirs, name};
 use super::recently::Recently;
-use crate::directory::AccountId;
+use super::{Maildirs, name};
+use crate::directory::{AccountId, UNLIMITED};
 use crate::mail::Name;
 use crate::router::Destination;
 use crate::sys::{Disk, Kind};
@@ -48,7 +49,7 @@ struct Account {
     seen: Option<Times>,
 }
 
-/// All accounts whose usage has been asked for.
+/// Accounts whose usage has been asked for lately, and those with promises.
 #[derive(Debug, Default)]
 pub(super) struct Accounts(Mutex<Recently<Arc<Mutex<Account>>>>);
 
@@ -126,6 +127,12 @@ impl Drop for Reservation {
 }
 
 impl Maildirs {
+    /// The quota of accounts that have none of their own; none means unlimited. Messages whose recipients were accepted
+    /// before keep what they were promised.
+    pub fn set_default_quota(&self, quota: Option<u64>) {
+        self.default_quota.store(quota.unwrap_or(UNLIMITED), Ordering::Relaxed);
+    }
+
     /// What a mailbox holds; nothing if it was never used.
     pub fn usage(&self, id: AccountId, name: &Name) -> io::Result<Usage> {
         // A listing of a million imported accounts must not make a million Maildirs.
@@ -141,7 +148,10 @@ impl Maildirs {
     /// Promises room for `octets`, so that parallel deliveries cannot overrun the quota; nothing to promise where there
     /// is no quota.
     pub fn reserve(&self, to: &Destination, octets: u64) -> Result<Option<Reservation>, NoRoom> {
-        let Some(quota) = to.quota.or(self.settings.default_quota) else { return Ok(None) };
+        let quota = to.quota.unwrap_or_else(|| self.default_quota.load(Ordering::Relaxed));
+        if quota == UNLIMITED {
+            return Ok(None);
+        }
         let account = self.accounts.account(to.id);
         self.refresh(&mut held(&account), to.id, &to.name)?;
         let mut reservation = Reservation { account, octets: 0, quota };

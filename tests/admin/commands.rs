@@ -88,6 +88,9 @@ fn a_pop_account_from_its_first_day_to_its_last() {
             (&edited["quota"], &edited["owner"], &edited["aliases"]),
             (&Value::Null, &json!("Front desk"), &json!(["info@example.org"]))
         );
+        assert_eq!(place.json(&["pop", "edit", "alice", "--quota", "unlimited"])["quota"], "unlimited");
+        let words: String = place.done(&["pop", "show", "alice"]).stdout;
+        assert!(words.lines().any(|line| line.contains("Quota") && line.contains("unlimited")), "{words}");
         assert_eq!(place.json(&["pop", "suspend", "alice"])["state"], "suspended");
         assert_eq!(place.json(&["pop", "resume", "alice"])["state"], "active");
         assert!(place.json(&["pop", "passwd", "alice", "--generate"])["password"].is_string());

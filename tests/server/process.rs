@@ -184,3 +184,35 @@ fn accepting_survives_too_few_files() {
     let replies = after.deliver("EHLO c", &["alice@example.org"], "Subject: x\r\n\r\ny");
     assert!(replies[0].starts_with("250"), "{replies:?}");
 }
+
+#[test]
+fn the_default_quota_follows_a_reload_and_an_explicit_one_wins() {
+    let program = Program::start(&[]);
+    let set = |quota: &str| {
+        let restante = Command::new(RESTANTE)
+            .args(["pop", "edit", "bob", "--quota", quota, "--config"])
+            .arg(program.folder.path().join("restante.toml"))
+            .output()
+            .unwrap();
+        assert!(restante.status.success(), "{restante:?}");
+    };
+    let hears = |recipient: &str, size: u32, code: &str| {
+        let mut client = program.smtp().greeted();
+        client.expect("EHLO c", "250");
+        client.expect(&format!("MAIL FROM:<a@example.com> SIZE={size}"), "250");
+        client.expect(&format!("RCPT TO:<{recipient}@example.org>"), code);
+    };
+    hears("alice", 1000, "250");
+    let file = program.folder.path().join("restante.toml");
+    fs::write(&file, format!("{}[quota]\ndefault = \"500B\"\n", text(program.folder.path()))).unwrap();
+    program.signal(Signal::HUP);
+    until("reloaded", || program.log().contains("read again"));
+    assert!(!program.log().contains("quota.default"), "no restart is asked for");
+    hears("alice", 1000, "452 4.2.2");
+    hears("alice", 100, "250");
+    hears("bob", 1000, "452 4.2.2");
+    set("unlimited");
+    hears("bob", 1000, "250");
+    set("default");
+    hears("bob", 1000, "452 4.2.2");
+}

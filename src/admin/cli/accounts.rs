@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::output::{Listing, Output, Row, STRONG, describe, note, styled};
 use super::password;
 use crate::admin::operations::{Removal, lists, masters, pops, trash};
-use crate::directory::{Posting, Role, State};
+use crate::directory::{Posting, Role, State, UNLIMITED};
 use crate::mail::Name;
 
 pub(super) async fn master(connection: &Connection, output: Output, command: MasterCommand) -> Result<(), Failure> {
@@ -41,7 +41,7 @@ pub(super) async fn master(connection: &Connection, output: Output, command: Mas
 pub(super) async fn pop(connection: &Connection, output: Output, command: PopCommand) -> Result<(), Failure> {
     match command {
         PopCommand::Add { name, domain, owner, quota, password, suggest } => {
-            let quota = quota.and_then(|Quota(octets)| octets);
+            let quota = quota.map(|Quota(quota)| quota);
             let mut request = object(json!({ "name": name, "domain": domain, "owner": owner, "quota": quota, "suggest": suggest }));
             password::ask(password, &mut request)?;
             let added: pops::Shown = connection.call(Method::POST, "/pops", Some(&request)).await?;
@@ -117,7 +117,7 @@ fn edits(owner: Option<String>, domain: Option<crate::mail::Domain>, quota: Opti
     let mut request = Map::new();
     request.extend(owner.map(|owner| ("owner".to_owned(), owner.into())));
     request.extend(domain.map(|domain| ("domain".to_owned(), domain.to_string().into())));
-    request.extend(quota.map(|Quota(octets)| ("quota".to_owned(), octets.into())));
+    request.extend(quota.map(|Quota(quota)| ("quota".to_owned(), quota)));
     request.into()
 }
 
@@ -206,7 +206,11 @@ impl Row for pops::Shown {
             self.aliases.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             self.size.map_or_else(unknown, size),
             self.messages.map_or_else(unknown, |messages| messages.to_string()),
-            self.quota.map_or_else(|| "default".into(), size),
+            match self.quota {
+                None => "default".into(),
+                Some(UNLIMITED) => "unlimited".into(),
+                Some(octets) => size(octets),
+            },
             if self.state == State::Active { "active" } else { "suspended" }.into(),
         ]
     }

@@ -10,11 +10,12 @@ pub mod masters;
 pub mod names;
 pub mod password;
 pub mod pops;
+mod quota;
 pub mod trace;
 pub mod trash;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::context::Context;
 use super::permission::Caller;
@@ -134,9 +135,4 @@ fn page<R, T>(
         }
         after = found.next;
     }
-}
-
-/// Tells `null` from a missing key: `Some(None)` is an explicit `null`.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }

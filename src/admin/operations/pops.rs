@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::password::{Clear, Wish};
-use super::{Match, Page, Paging, Removal, Run, page, present};
+use super::{Match, Page, Paging, Removal, Run, page, quota};
 use crate::admin::context::Context;
 use crate::admin::permission::Caller;
 use crate::admin::problem::{Kind, Problem};
@@ -24,7 +24,8 @@ pub struct Shown {
     pub owner: String,
     /// Where it is reached: the hidden alias.
     pub address: Address,
-    /// Octets its Maildir may hold; none means the server's default.
+    /// Octets its Maildir may hold, or `"unlimited"`; none means the server's default.
+    #[serde(with = "quota")]
     pub quota: Option<u64>,
     /// Whether logins work.
     pub state: State,
@@ -53,7 +54,8 @@ pub struct New {
     pub domain: Domain,
     /// The owner's real name, or what the account is for.
     pub owner: String,
-    /// Octets its Maildir may hold.
+    /// Octets its Maildir may hold, or `"unlimited"`; none means the server's default.
+    #[serde(default, with = "quota")]
     pub quota: Option<u64>,
     /// Its password.
     pub password: Option<Clear>,
@@ -73,8 +75,8 @@ pub struct Edit {
     pub domain: Option<Domain>,
     /// Another owner.
     pub owner: Option<String>,
-    /// Another quota; `null` for the server's default.
-    #[serde(default, deserialize_with = "present")]
+    /// Another quota, or `"unlimited"`; `null` for the server's default.
+    #[serde(default, deserialize_with = "quota::present")]
     pub quota: Option<Option<u64>>,
 }
 
@@ -264,7 +266,7 @@ fn quota_makes_sense(quota: Option<u64>) -> Result<(), Problem> {
     match quota {
         Some(0) => Err(Problem::new(
             Kind::BadValue,
-            "quota: 0 would refuse all mail; give a size such as 1GiB, or leave it out for no quota".into(),
+            "quota: 0 would refuse all mail; give a size such as 1GiB, or leave it out for the server's default".into(),
         )),
         _ => Ok(()),
     }

@@ -66,7 +66,7 @@ pub enum PopCommand {
         /// The owner's real name, or what the account is for.
         #[arg(long, value_name = "REAL NAME")]
         owner: String,
-        /// How much mail it may hold, such as 1GiB [default: quota.default of the configuration].
+        /// How much mail it may hold, such as 1GiB, or `unlimited` [default: quota.default of the configuration].
         #[arg(long, value_parser = value::quota)]
         quota: Option<Quota>,
         /// Where the password comes from.
@@ -98,7 +98,7 @@ pub enum PopCommand {
         /// Another home domain; the hidden alias follows.
         #[arg(long, value_parser = value::domain)]
         domain: Option<Domain>,
-        /// Another quota; `default` for the server's default.
+        /// Another quota, or `unlimited`; `default` for the server's default.
         #[arg(long, value_parser = value::quota)]
         quota: Option<Quota>,
     },

@@ -9,21 +9,24 @@ use jiff::tz::TimeZone;
 use crate::directory::{AliasKey, Target};
 use crate::mail::Domain;
 
-/// A quota: a size, or none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quota(pub Option<u64>);
+/// A quota as the API takes it: octets, `"unlimited"`, or none for the server's default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quota(pub serde_json::Value);
 
 /// A moment: a date (its start, in UTC), or date and time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct When(pub Timestamp);
 
 pub(super) fn quota(text: &str) -> Result<Quota, String> {
-    if matches!(text, "unlimited" | "default" | "none") {
-        return Ok(Quota(None));
+    if text == "default" {
+        return Ok(Quota(serde_json::Value::Null));
+    }
+    if text == "unlimited" {
+        return Ok(Quota(text.into()));
     }
     match text.parse::<bytesize::ByteSize>() {
-        Ok(size) if size.as_u64() > 0 => Ok(Quota(Some(size.as_u64()))),
-        _ => Err("give a size above zero such as 500MiB or 1GiB, or `default` for the server's default".into()),
+        Ok(size) if size.as_u64() > 0 => Ok(Quota(size.as_u64().into())),
+        _ => Err("give a size above zero such as 500MiB or 1GiB, `unlimited`, or `default` for the server's default".into()),
     }
 }
 
@@ -54,8 +57,9 @@ mod tests {
 
     #[test]
     fn sizes_and_moments() {
-        assert_eq!(quota("1GiB"), Ok(Quota(Some(1 << 30))));
-        assert_eq!(quota("unlimited"), Ok(Quota(None)));
+        assert_eq!(quota("1GiB"), Ok(Quota((1u64 << 30).into())));
+        assert_eq!(quota("unlimited"), Ok(Quota("unlimited".into())));
+        assert_eq!(quota("default"), Ok(Quota(serde_json::Value::Null)));
         for wrong in ["", "0", "-1", "1 parsec"] {
             assert!(quota(wrong).is_err(), "{wrong}");
         }
