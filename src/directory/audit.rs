@@ -42,6 +42,7 @@ pub fn redacted(change: &Change) -> Cow<'_, Change> {
         Change::AddMaster { .. }
         | Change::SetMasterPassword { .. }
         | Change::AddPop { .. }
+        | Change::AddPopAndAlias { .. }
         | Change::SetPopPassword { .. }
         | Change::Import(_) => change.clone(),
         _ => return Cow::Borrowed(change),
@@ -50,6 +51,7 @@ pub fn redacted(change: &Change) -> Cow<'_, Change> {
         Change::AddMaster { password, .. }
         | Change::SetMasterPassword { password, .. }
         | Change::AddPop { password, .. }
+        | Change::AddPopAndAlias { password, .. }
         | Change::SetPopPassword { password, .. } => *password = PasswordHash(String::new()),
         Change::Import(record) => match &mut **record {
             ExportRecord::Master(master) => master.password = PasswordHash(String::new()),

@@ -68,6 +68,9 @@ pub enum Change {
     SwitchAlias { key: AliasKey, switch: Switch },
     /// Put a record of an export back, under the same rules.
     Import(Box<ExportRecord>),
+    /// Add a POP account, and a new alias that leads to it, or neither. It stands last because audit entries tell variants by
+    /// their places.
+    AddPopAndAlias { name: Name, domain: Domain, owner: String, password: PasswordHash, quota: Option<u64>, state: State, alias: AliasKey },
 }
 
 /// A record as it leaves one directory and enters another.

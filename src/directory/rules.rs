@@ -81,9 +81,11 @@ fn carry_out(draft: &mut Draft<'_>, change: &Change, context: Context) -> Result
         Change::AddMaster { name, role, password } => master::add(draft, name, *role, password, now),
         Change::SetMasterPassword { name, password } => master::set_password(draft, name, password),
         Change::DeleteMaster { name } => master::delete(draft, name),
-        Change::AddPop { name, domain, owner, password, quota, state } => {
+        Change::AddPop { name, domain, owner, password, quota, state }
+        | Change::AddPopAndAlias { name, domain, owner, password, quota, state, .. } => {
             let (name, domain, owner, password) = (name.clone(), domain.clone(), owner.clone(), password.clone());
-            pop::add(draft, pop::Given { name, domain, owner, password, quota: *quota, state: *state, id: fresh, created: now })
+            pop::add(draft, pop::Given { name, domain, owner, password, quota: *quota, state: *state, id: fresh, created: now })?;
+            if let Change::AddPopAndAlias { name, alias, .. } = change { alias::add_new(draft, alias, name, now) } else { Ok(()) }
         }
         Change::EditPop { name, domain, owner, quota } => pop::edit(draft, name, domain.as_ref(), owner.as_deref(), *quota),
         Change::SetPopPassword { name, password } => pop::set_password(draft, name, password),

@@ -308,6 +308,29 @@ fn d7_a_new_account_under_an_old_name_is_another() {
 }
 
 #[test]
+fn an_account_and_its_alias_come_together_or_not_at_all() {
+    let house = House::usual();
+    let add = |text: &str, alias: &str| {
+        let Change::AddPop { name, domain, owner, password, quota, state } = add_pop(text, "example.org") else { unreachable!() };
+        Change::AddPopAndAlias { name, domain, owner, password, quota, state, alias: key(alias) }
+    };
+    house.must(&add_alias("info@example.com", &["bob"]));
+    let before = house.text();
+    assert!(matches!(house.refused(&add("carol", "info@example.com")), Refusal::AddressTaken { .. }));
+    assert!(matches!(house.refused(&add("carol", "carol@example.org")), Refusal::AddressTaken { .. }), "its own hidden alias");
+    assert!(matches!(house.refused(&add("carol", "carol@nowhere.example")), Refusal::NoSuchDomain(_)));
+    assert!(matches!(house.refused(&add("alice", "a@example.com")), Refusal::NameAndAddressTaken { .. }));
+    assert_eq!(house.text(), before);
+    let revision = house.directory.snapshot().revision();
+    house.must(&add("carol", "front@example.com"));
+    assert_eq!((house.leads("front@example.com"), house.pop("carol").is_some()), ("carol".into(), true));
+    assert_eq!(house.directory.snapshot().revision().0, revision.0 + 1, "one change");
+    let entries = house.directory.snapshot().audit(revision, 10).unwrap();
+    assert!(matches!(&entries[..], [audit::Entry { change: Change::AddPopAndAlias { password, .. }, .. }] if password.0.is_empty()));
+    check(&house.directory.snapshot());
+}
+
+#[test]
 fn d8_a_domain_in_use_goes_only_with_what_is_in_it() {
     let house = House::usual();
     for change in [

@@ -139,35 +139,22 @@ pub fn add(context: &Context, caller: &Caller, new: New) -> Result<Shown, Proble
     quota_makes_sense(new.quota)?;
     let New { name, domain, owner, quota, password, generate, suggest } = new;
     let settled = Wish { password, generate }.settle(context.rules.load().password)?;
-    let add = |name: Name| Change::AddPop {
-        name,
-        domain: domain.clone(),
-        owner: owner.clone(),
-        password: settled.hash.clone(),
-        quota,
-        state: State::Active,
-    };
-    let name = match context.change(caller, &add(name.clone())) {
+    let (password, state) = (settled.hash, State::Active);
+    let wanted =
+        Change::AddPop { name: name.clone(), domain: domain.clone(), owner: owner.clone(), password: password.clone(), quota, state };
+    let name = match context.change(caller, &wanted) {
         Ok(_) => name,
+        // Suggested by D1: the account under a free name, and the alias that gives the wanted address, or neither.
         Err(Problem { kind: Kind::NameTaken, suggestion: Some(suggestion), .. }) if suggest => {
-            add_suggested(context, caller, &suggestion, add(suggestion.name.clone()))?;
-            suggestion.name
+            let Suggestion { name, alias } = *suggestion;
+            let alias = AliasKey::Exact(alias);
+            let change = Change::AddPopAndAlias { name: name.clone(), domain, owner, password, quota, state, alias };
+            context.change(caller, &change)?;
+            name
         }
         Err(problem) => return Err(problem),
     };
     Ok(Shown { password: settled.shown, ..show(context, caller, &name)? })
-}
-
-/// Takes the suggestion of D1: the account under its free name, and the alias that gives the wanted address.
-fn add_suggested(context: &Context, caller: &Caller, suggestion: &Suggestion, add: Change) -> Result<(), Problem> {
-    let key = AliasKey::Exact(suggestion.alias.clone());
-    // An alias that exists would only gain a target: the wanted address is somebody else's already.
-    if context.directory.snapshot().alias(&key)?.is_some() {
-        return Err(Refusal::AddressTaken { address: key }.into());
-    }
-    context.change(caller, &add)?;
-    let alias = Change::AddAlias { key, targets: vec![Target::Account(suggestion.name.clone())], note: None, expires: None };
-    context.change(caller, &alias).map(|_| ())
 }
 
 /// Changes a POP account.

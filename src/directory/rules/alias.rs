@@ -10,6 +10,7 @@ use super::pop::blank;
 use super::transaction::Draft;
 use crate::directory::change::{ChangeError, Effect, Refusal};
 use crate::directory::model::{Alias, AliasKey, Standing, Switch, Target};
+use crate::mail::Name;
 use crate::mail::limits::STORED_LOCAL_OCTETS;
 
 /// Targets of one alias: whoever needs more wants a list.
@@ -41,6 +42,14 @@ pub fn add(
     }
     alias.expires = expires.or(alias.expires);
     extend(draft, alias, targets)
+}
+
+/// Adds an alias to an account; one that is there already would only gain a target, and is somebody else's.
+pub fn add_new(draft: &mut Draft<'_>, key: &AliasKey, account: &Name, now: Timestamp) -> Result<(), ChangeError> {
+    if draft.alias(key)?.is_some() {
+        return Err(Refusal::AddressTaken { address: key.clone() }.into());
+    }
+    add(draft, key, &[Target::Account(account.clone())], None, None, now)
 }
 
 /// Adds targets to an alias and writes it, if that breaks nothing.
