@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use crate::directory::Directory;
 use crate::directory::password::Cost;
 use crate::maildir::{Maildirs, Over};
+use crate::protocol::smtp;
 use crate::router::Limits;
 use crate::telemetry::Recent;
 
@@ -27,6 +28,8 @@ pub struct Context {
 pub struct Rules {
     /// Our name.
     pub hostname: String,
+    /// Sessions, as MAIL hears them.
+    pub session: Arc<smtp::Settings>,
     /// Routing, as RCPT does it.
     pub routing: Limits,
     /// What RCPT says to a full mailbox.

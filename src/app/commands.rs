@@ -132,7 +132,13 @@ pub(super) fn open(config: &Config) -> Result<Arc<Context>, Refused> {
 
 /// What of the configuration the operations go by.
 pub fn rules(config: &Config) -> Rules {
-    Rules { hostname: config.hostname.clone(), routing: config.routing.clone(), over: config.mail.over, password: config.password }
+    Rules {
+        hostname: config.hostname.clone(),
+        session: Arc::clone(&config.session),
+        routing: config.routing.clone(),
+        over: config.mail.over,
+        password: config.password,
+    }
 }
 
 fn manual() -> Result<Vec<u8>, Failure> {

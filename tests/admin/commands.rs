@@ -203,7 +203,11 @@ fn trails() {
         names.sort_unstable();
         assert_eq!(names, ["alice", "bob"]);
         assert!(trace["steps"].as_array().is_some_and(|steps| steps.iter().all(|step| keys(step) == ["answer", "question"])));
+        assert_eq!(trace["steps"][0], json!({"question": "What does MAIL FROM:<> hear?", "answer": "250 2.1.0 Ok"}));
+        let text = place.done(&["trace", "help@example.org", "--from", "<jos\u{e9}@example.com>"]).stdout;
+        assert!(text.starts_with("What does MAIL FROM:<jos\u{e9}@example.com> hear? 250 2.1.0 Ok\nIs example.org"), "{text}");
         let text = place.done(&["trace", "help@example.org"]).stdout;
+        assert!(!text.contains("MAIL FROM"), "nobody asked: {text}");
         assert!(text.contains("250 2.1.5 Ok") && text.contains("spool/mail/alice"), "{text}");
 
         for (address, code, reply) in [("nobody@example.org", 3, "550 5.1.1"), ("a@elsewhere.example", 1, "550 5.7.1")] {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::admin::context::Context;
 use crate::admin::permission::Caller;
 use crate::admin::problem::{Kind, Problem};
-use crate::mail::{ForwardPath, Mailbox, Name, QueueId};
+use crate::mail::{AddressError, ForwardPath, Mailbox, Name, QueueId, ReversePath};
+use crate::protocol::smtp;
 use crate::router::{self, Decision, Destination};
 use crate::server::room;
 use crate::telemetry::Delivery;
@@ -49,12 +51,10 @@ pub struct Maildrop {
     pub path: PathBuf,
 }
 
-/// Routes an address as RCPT does, after a MAIL from `sender` (where given, it has to be one that MAIL takes).
+/// Routes an address as RCPT does; where a sender is given, MAIL is asked first.
 pub fn show(context: &Context, caller: &Caller, address: &str, sender: Option<&str>) -> Result<Shown, Problem> {
-    if let Some(sender) = sender.filter(|sender| !matches!(*sender, "" | "<>")) {
-        Mailbox::parse(sender)
-            .map_err(|error| Problem::new(Kind::BadValue, format!("the sender `{sender}` is not an address: {error}")))?;
-    }
+    let rules = context.rules.load();
+    let asked = sender.map(|sender| asked(&rules.session, sender)).transpose()?;
     let recipient = parse(address)?;
     let snapshot = context.directory.snapshot();
     match &recipient {
@@ -65,7 +65,6 @@ pub fn show(context: &Context, caller: &Caller, address: &str, sender: Option<&s
         },
         ForwardPath::Postmaster => caller.needs_admin()?,
     }
-    let rules = context.rules.load();
     let route = router::route(&snapshot, &recipient, &rules.routing, Timestamp::now());
     let route = router::admit(route, |mailbox| room::promise(&context.maildirs, rules.over, mailbox, 0).map(drop));
     let reply = route.decision.reply();
@@ -73,12 +72,13 @@ pub fn show(context: &Context, caller: &Caller, address: &str, sender: Option<&s
         Decision::Deliver { mailboxes, relays } => (mailboxes, relays),
         Decision::Refuse(_) => (Vec::new(), Vec::new()),
     };
+    let steps = route.trail.steps().iter().map(|step| Step { question: step.question(), answer: step.answer() });
     let maildrop = |destination: Destination| Maildrop { path: context.maildirs.path(&destination.name), name: destination.name };
     Ok(Shown {
         recipient: address.to_owned(),
         code: reply.code(),
         reply: reply.to_string(),
-        steps: route.trail.steps().iter().map(|step| Step { question: step.question(), answer: step.answer() }).collect(),
+        steps: asked.into_iter().chain(steps).collect(),
         mailboxes: mailboxes.into_iter().map(maildrop).collect(),
         relays: relays.iter().map(ToString::to_string).collect(),
     })
@@ -93,10 +93,18 @@ pub fn delivery(context: &Context, caller: &Caller, id: QueueId) -> Result<Arc<D
     })
 }
 
+/// What MAIL says to a sender. One that is no address never gets as far as a route.
+fn asked(session: &Arc<smtp::Settings>, sender: &str) -> Result<Step, Problem> {
+    let path = sender.strip_prefix('<').and_then(|path| path.strip_suffix('>')).unwrap_or(sender);
+    let refused = |error: AddressError| Problem::new(Kind::BadValue, format!("the sender cannot be used: {error}"));
+    let path = if path.is_empty() { ReversePath::Null } else { ReversePath::Mailbox(Mailbox::parse(path).map_err(refused)?) };
+    let answer = smtp::mail_from(Arc::clone(session), &path, Instant::now());
+    Ok(Step { question: format!("What does MAIL FROM:<{path}> hear?"), answer })
+}
+
 fn parse(address: &str) -> Result<ForwardPath, Problem> {
     if address.eq_ignore_ascii_case("postmaster") {
         return Ok(ForwardPath::Postmaster);
     }
-    let refused = |error| Problem::new(Kind::BadValue, format!("`{address}` is not an address: {error}"));
-    Mailbox::parse(address).map(ForwardPath::Mailbox).map_err(refused)
+    Mailbox::parse(address).map(ForwardPath::Mailbox).map_err(|error| Problem::new(Kind::BadValue, error.to_string()))
 }
