@@ -162,6 +162,42 @@ async fn an_edit_under_a_condition_sees_what_others_did() {
 }
 
 #[tokio::test]
+async fn every_edited_resource_has_its_condition() {
+    let api = Api::peopled().await;
+    for (path, body) in [
+        ("/lists", json!({"name": "team", "domain": "example.org", "owner": "alice", "posting": "members"})),
+        ("/aliases", json!({"address": "info@example.org", "targets": ["alice"]})),
+    ] {
+        assert_eq!(api.admin("POST", path, body).await.status, StatusCode::CREATED);
+    }
+    for (shown, method, edited, body) in [
+        ("/lists/team", "PATCH", "/lists/team", json!({"posting": "anyone"})),
+        ("/domains/example.org", "PATCH", "/domains/example.org", json!({"owner": null})),
+        ("/aliases/info@example.org", "POST", "/aliases/info@example.org/disable", Value::Null),
+        ("/aliases/info@example.org", "POST", "/aliases/info@example.org/enable", Value::Null),
+    ] {
+        let seen = api.admin("GET", shown, Value::Null).await.tag.expect("a tag");
+        let first = api.ask_if(own(), method, edited, body.clone(), Some(&seen)).await;
+        assert_eq!(first.status, StatusCode::OK, "{first:?}");
+        assert_eq!(first.tag, api.admin("GET", shown, Value::Null).await.tag, "the answer has the new tag");
+        let second = api.ask_if(own(), method, edited, body, Some(&seen)).await;
+        assert_eq!((second.status.as_u16(), &second.body["type"]), (412, &json!("urn:restante:problem:changed")), "{edited}");
+    }
+}
+
+#[tokio::test]
+async fn quotas_are_octets_or_a_word() {
+    let api = Api::peopled().await;
+    for (given, shown) in [(json!("unlimited"), json!("unlimited")), (json!(4096), json!(4096)), (Value::Null, Value::Null)] {
+        let edited = api.admin("PATCH", "/pops/alice", json!({"quota": given})).await;
+        assert_eq!((edited.status, &edited.body["quota"]), (StatusCode::OK, &shown), "{edited:?}");
+    }
+    let refused = api.admin("PATCH", "/pops/alice", json!({"quota": "much"})).await;
+    assert_eq!(refused.status.as_u16(), 422);
+    assert!(refused.body["detail"].as_str().is_some_and(|detail| detail.contains("unlimited")), "{refused:?}");
+}
+
+#[tokio::test]
 async fn pages_join_without_gaps() {
     let api = Api::peopled().await;
     for number in 0..7 {

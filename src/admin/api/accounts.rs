@@ -108,8 +108,9 @@ async fn list_lists(context: Shared, Who(who): Who, Query(paging): Query<Paging>
     run(context, who, move |context, caller| lists::list(context, caller, &paging)).await.map(Json)
 }
 
-async fn show_list(context: Shared, Who(who): Who, Path(name): Path<Name>) -> Answer<lists::Shown> {
-    run(context, who, move |context, caller| lists::show(context, caller, &name)).await.map(Json)
+async fn show_list(context: Shared, Who(who): Who, Path(name): Path<Name>) -> Result<Tagged<lists::Shown>, Problem> {
+    let (revision, list) = run(context, who, move |context, caller| lists::show(context, caller, &name)).await?;
+    Ok(Tagged(revision, list))
 }
 
 async fn add_list(context: Shared, Who(who): Who, extract::Json(new): extract::Json<lists::New>) -> Result<Created<lists::Shown>, Problem> {
@@ -120,9 +121,11 @@ async fn edit_list(
     context: Shared,
     Who(who): Who,
     Path(name): Path<Name>,
+    Condition(condition): Condition,
     extract::Json(edit): extract::Json<lists::Edit>,
-) -> Answer<lists::Shown> {
-    run(context, who, move |context, caller| lists::edit(context, caller, &name, edit)).await.map(Json)
+) -> Result<Tagged<lists::Shown>, Problem> {
+    let (revision, list) = run(context, who, move |context, caller| lists::edit(context, caller, &name, edit, condition)).await?;
+    Ok(Tagged(revision, list))
 }
 
 async fn delete_list(context: Shared, Who(who): Who, Path(name): Path<Name>, Query(rehearsal): Query<Rehearsal>) -> Answer<Removal> {

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde::Deserialize;
 
-use super::extract::{self, Path, Query, Rehearsal, Who};
-use super::respond::{Answer, Created};
+use super::extract::{self, Condition, Path, Query, Rehearsal, Who};
+use super::respond::{Answer, Created, Tagged};
 use super::run;
 use crate::admin::context::Context;
-use crate::admin::operations::{Page, Paging, Removal, aliases};
+use crate::admin::operations::{Match, Page, Paging, Removal, aliases};
 use crate::admin::problem::Problem;
-use crate::directory::{AliasKey, Switch, Target};
+use crate::directory::{Actor, AliasKey, Switch, Target};
 
 type Shared = State<Arc<Context>>;
 
@@ -35,8 +35,9 @@ async fn list(
     run(context, who, move |context, caller| aliases::list(context, caller, &paging, &filter)).await.map(Json)
 }
 
-async fn show(context: Shared, Who(who): Who, Path(address): Path<AliasKey>) -> Answer<aliases::Shown> {
-    run(context, who, move |context, caller| aliases::show(context, caller, &address)).await.map(Json)
+async fn show(context: Shared, Who(who): Who, Path(address): Path<AliasKey>) -> Result<Tagged<aliases::Shown>, Problem> {
+    let (revision, alias) = run(context, who, move |context, caller| aliases::show_with_revision(context, caller, &address)).await?;
+    Ok(Tagged(revision, alias))
 }
 
 async fn add(context: Shared, Who(who): Who, extract::Json(new): extract::Json<aliases::New>) -> Result<Created<aliases::Shown>, Problem> {
@@ -64,10 +65,31 @@ async fn remove_entries(
     run(context, who, move |context, caller| aliases::remove_entries(context, caller, &address, targets, rehearsal.run())).await.map(Json)
 }
 
-async fn enable(context: Shared, Who(who): Who, Path(address): Path<AliasKey>) -> Answer<aliases::Shown> {
-    run(context, who, move |context, caller| aliases::switch(context, caller, &address, Switch::Enabled)).await.map(Json)
+async fn enable(
+    context: Shared,
+    Who(who): Who,
+    Path(address): Path<AliasKey>,
+    Condition(condition): Condition,
+) -> Result<Tagged<aliases::Shown>, Problem> {
+    switch(context, who, address, Switch::Enabled, condition).await
 }
 
-async fn disable(context: Shared, Who(who): Who, Path(address): Path<AliasKey>) -> Answer<aliases::Shown> {
-    run(context, who, move |context, caller| aliases::switch(context, caller, &address, Switch::Disabled)).await.map(Json)
+async fn disable(
+    context: Shared,
+    Who(who): Who,
+    Path(address): Path<AliasKey>,
+    Condition(condition): Condition,
+) -> Result<Tagged<aliases::Shown>, Problem> {
+    switch(context, who, address, Switch::Disabled, condition).await
+}
+
+async fn switch(
+    context: Shared,
+    who: Extension<Actor>,
+    address: AliasKey,
+    switch: Switch,
+    condition: Match,
+) -> Result<Tagged<aliases::Shown>, Problem> {
+    let (revision, alias) = run(context, who, move |context, caller| aliases::switch(context, caller, &address, switch, condition)).await?;
+    Ok(Tagged(revision, alias))
 }

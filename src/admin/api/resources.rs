@@ -7,8 +7,8 @@ use axum::routing::{get, put};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
-use super::extract::{self, Path, Query, Rehearsal, Who};
-use super::respond::{Answer, Created};
+use super::extract::{self, Condition, Path, Query, Rehearsal, Who};
+use super::respond::{Answer, Created, Tagged};
 use super::run;
 use crate::admin::context::Context;
 use crate::admin::operations::{Page, Paging, Removal, domains, masters, names, password, trace, trash};
@@ -37,8 +37,9 @@ async fn list_domains(context: Shared, Who(who): Who, Query(paging): Query<Pagin
     run(context, who, move |context, caller| domains::list(context, caller, &paging)).await.map(Json)
 }
 
-async fn show_domain(context: Shared, Who(who): Who, Path(domain): Path<Domain>) -> Answer<domains::Shown> {
-    run(context, who, move |context, caller| domains::show(context, caller, &domain)).await.map(Json)
+async fn show_domain(context: Shared, Who(who): Who, Path(domain): Path<Domain>) -> Result<Tagged<domains::Shown>, Problem> {
+    let (revision, domain) = run(context, who, move |context, caller| domains::show(context, caller, &domain)).await?;
+    Ok(Tagged(revision, domain))
 }
 
 async fn add_domain(
@@ -53,9 +54,11 @@ async fn edit_domain(
     context: Shared,
     Who(who): Who,
     Path(domain): Path<Domain>,
+    Condition(condition): Condition,
     extract::Json(edit): extract::Json<domains::Edit>,
-) -> Answer<domains::Shown> {
-    run(context, who, move |context, caller| domains::edit(context, caller, &domain, edit)).await.map(Json)
+) -> Result<Tagged<domains::Shown>, Problem> {
+    let (revision, domain) = run(context, who, move |context, caller| domains::edit(context, caller, &domain, edit, condition)).await?;
+    Ok(Tagged(revision, domain))
 }
 
 #[derive(Deserialize)]

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Page, Paging, Removal, Run, page};
+use super::{Match, Page, Paging, Removal, Run, page};
 use crate::admin::context::Context;
 use crate::admin::permission::Caller;
 use crate::admin::problem::{Kind, Problem};
-use crate::directory::{Alias, AliasKey, Change, Refusal, Snapshot, Standing, Switch, Target, View};
+use crate::directory::{Alias, AliasKey, Change, Refusal, Revision, Snapshot, Standing, Subject, Switch, Target, View};
 use crate::mail::Domain;
 
 /// An alias as administrators see it.
@@ -100,10 +100,18 @@ pub fn list(context: &Context, caller: &Caller, paging: &Paging, filter: &Filter
 
 /// One alias, hidden or not.
 pub fn show(context: &Context, caller: &Caller, key: &AliasKey) -> Result<Shown, Problem> {
+    show_with_revision(context, caller, key).map(|(_, shown)| shown)
+}
+
+/// One alias, and the revision that an edit may be made conditional on.
+pub fn show_with_revision(context: &Context, caller: &Caller, key: &AliasKey) -> Result<(Revision, Shown), Problem> {
     let snapshot = context.directory.snapshot();
     let refused = || Refusal::NoSuchAlias(key.clone());
     let alias = snapshot.alias(key)?.ok_or_else(refused)?;
-    if caller.sees(&snapshot, key.domain())? { Ok(alias.into()) } else { Err(refused().into()) }
+    if !caller.sees(&snapshot, key.domain())? {
+        return Err(refused().into());
+    }
+    Ok((snapshot.revision_of(&Subject::Alias(key.clone()))?, alias.into()))
 }
 
 /// Adds targets to an alias, making it where there is none.
@@ -132,10 +140,10 @@ pub fn remove_entries(context: &Context, caller: &Caller, key: &AliasKey, target
 }
 
 /// Switches an alias on or off.
-pub fn switch(context: &Context, caller: &Caller, key: &AliasKey, switch: Switch) -> Result<Shown, Problem> {
+pub fn switch(context: &Context, caller: &Caller, key: &AliasKey, switch: Switch, condition: Match) -> Result<(Revision, Shown), Problem> {
     show(context, caller, key)?;
-    context.change(caller, &Change::SwitchAlias { key: key.clone(), switch })?;
-    show(context, caller, key)
+    context.change_if(caller, &Change::SwitchAlias { key: key.clone(), switch }, &Subject::Alias(key.clone()), condition)?;
+    show_with_revision(context, caller, key)
 }
 
 /// Refuses accounts that do not exist for the caller. (What does not exist at all, the directory refuses.)

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Page, Paging, Removal, Run, page};
+use super::{Match, Page, Paging, Removal, Run, page};
 use crate::admin::context::Context;
 use crate::admin::permission::Caller;
 use crate::admin::problem::Problem;
-use crate::directory::{Change, DomainRecord, Refusal, View};
+use crate::directory::{Change, DomainRecord, Refusal, Revision, Subject, View};
 use crate::mail::{Domain, Name};
 
 /// A domain as administrators see it.
@@ -53,25 +53,26 @@ pub fn list(context: &Context, caller: &Caller, paging: &Paging) -> Result<Page<
     page(paging, |after, limit| snapshot.domains(after, limit), |record| Ok(caller.sees(&snapshot, &record.domain)?.then(|| record.into())))
 }
 
-/// One domain.
-pub fn show(context: &Context, caller: &Caller, domain: &Domain) -> Result<Shown, Problem> {
+/// One domain, and the revision that an edit may be made conditional on.
+pub fn show(context: &Context, caller: &Caller, domain: &Domain) -> Result<(Revision, Shown), Problem> {
     let snapshot = context.directory.snapshot();
     let record = snapshot.domain(domain)?.ok_or_else(|| Refusal::NoSuchDomain(domain.clone()))?;
     caller.needs(&snapshot, domain)?;
-    Ok(record.into())
+    Ok((snapshot.revision_of(&Subject::Domain(domain.clone()))?, record.into()))
 }
 
 /// Makes a domain local. For admins.
 pub fn add(context: &Context, caller: &Caller, new: New) -> Result<Shown, Problem> {
     caller.needs_admin()?;
     context.change(caller, &Change::AddDomain { domain: new.domain.clone(), owner: new.owner })?;
-    show(context, caller, &new.domain)
+    show(context, caller, &new.domain).map(|(_, shown)| shown)
 }
 
 /// Gives a domain to another master. For admins.
-pub fn edit(context: &Context, caller: &Caller, domain: &Domain, edit: Edit) -> Result<Shown, Problem> {
+pub fn edit(context: &Context, caller: &Caller, domain: &Domain, edit: Edit, condition: Match) -> Result<(Revision, Shown), Problem> {
     caller.needs_admin()?;
-    context.change(caller, &Change::EditDomain { domain: domain.clone(), owner: edit.owner })?;
+    let change = Change::EditDomain { domain: domain.clone(), owner: edit.owner };
+    context.change_if(caller, &change, &Subject::Domain(domain.clone()), condition)?;
     show(context, caller, domain)
 }
 

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::aliases::known_targets;
-use super::{Page, Paging, Removal, Run, page};
+use super::{Match, Page, Paging, Removal, Run, page};
 use crate::admin::context::Context;
 use crate::admin::permission::Caller;
 use crate::admin::problem::Problem;
-use crate::directory::{Change, Kind, List, Posting, Refusal, Snapshot, Target, View};
+use crate::directory::{Change, Kind, List, Posting, Refusal, Revision, Snapshot, Subject, Target, View};
 use crate::mail::{Address, Domain, Name};
 
 /// A list account as administrators see it.
@@ -83,9 +83,11 @@ pub fn list(context: &Context, caller: &Caller, paging: &Paging) -> Result<Page<
     page(paging, |after, limit| snapshot.lists(after, limit), |list| Ok(caller.sees(&snapshot, &list.domain)?.then(|| list.into())))
 }
 
-/// One list account.
-pub fn show(context: &Context, caller: &Caller, name: &Name) -> Result<Shown, Problem> {
-    visible(&context.directory.snapshot(), caller, name).map(Shown::from)
+/// One list account, and the revision that an edit may be made conditional on.
+pub fn show(context: &Context, caller: &Caller, name: &Name) -> Result<(Revision, Shown), Problem> {
+    let snapshot = context.directory.snapshot();
+    let list = visible(&snapshot, caller, name)?;
+    Ok((snapshot.revision_of(&Subject::List(name.clone()))?, list.into()))
 }
 
 /// Adds a list account with its hidden alias.
@@ -95,16 +97,17 @@ pub fn add(context: &Context, caller: &Caller, new: New) -> Result<Shown, Proble
     known_targets(&snapshot, caller, new.members.iter().chain([&new.owner]))?;
     let New { name, domain, owner, posting, members } = new;
     context.change(caller, &Change::AddList { name: name.clone(), domain, owner, posting, members })?;
-    show(context, caller, &name)
+    show(context, caller, &name).map(|(_, shown)| shown)
 }
 
 /// Changes a list account.
-pub fn edit(context: &Context, caller: &Caller, name: &Name, edit: Edit) -> Result<Shown, Problem> {
+pub fn edit(context: &Context, caller: &Caller, name: &Name, edit: Edit, condition: Match) -> Result<(Revision, Shown), Problem> {
     let snapshot = context.directory.snapshot();
     visible(&snapshot, caller, name)?;
     known_targets(&snapshot, caller, edit.join.iter().chain(&edit.owner))?;
     let Edit { owner, posting, join, leave } = edit;
-    context.change(caller, &Change::EditList { name: name.clone(), owner, posting, join, leave })?;
+    let change = Change::EditList { name: name.clone(), owner, posting, join, leave };
+    context.change_if(caller, &change, &Subject::List(name.clone()), condition)?;
     show(context, caller, name)
 }
 
