@@ -98,6 +98,8 @@ fn every_key_reaches_its_setting() {
         listen = ["unix:run/lmtp", "unix:/run/lmtp"]
         [pop3]
         plaintext = "never"
+        [dns]
+        servers = ["192.0.2.53", "[2001:db8::53]:5353"]
         [admin]
         listen = "127.0.0.1:0"
         socket = "/run/restante.sock"
@@ -141,6 +143,8 @@ fn every_key_reaches_its_setting() {
     let networks: Vec<String> = server.proxy_from.iter().chain(&server.xclient_from).map(ToString::to_string).collect();
     assert_eq!(networks, ["192.0.2.1/32", "2001:db8::/32", "10.0.0.0/8"]);
     assert_eq!((server.reverse_lookup, server.shutdown_grace), (ReverseLookup::Off, Duration::ZERO));
+    let resolvers: Vec<String> = server.resolvers.iter().map(ToString::to_string).collect();
+    assert_eq!(resolvers, ["192.0.2.53:53", "[2001:db8::53]:5353"]);
     assert_eq!(server.certificate, Certificate::Files { certificate: "chain.pem".into(), key: "key.pem".into() });
     assert_eq!((admin.listen, admin.socket), ("127.0.0.1:0".parse().unwrap(), PathBuf::from("/run/restante.sock")));
     assert_eq!((password.memory_kib, password.passes, password.lanes), (64, 1, 8));

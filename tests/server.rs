@@ -14,12 +14,14 @@ mod dialogues;
 mod house;
 #[path = "server/messages.rs"]
 mod messages;
+#[path = "server/names.rs"]
+mod names;
 #[path = "server/process.rs"]
 mod process;
 #[path = "server/proxies.rs"]
 mod proxies;
+#[path = "server/systemd.rs"]
+mod systemd;
 #[path = "dialogues/transcript.rs"]
 #[allow(dead_code, reason = "the pure runs need more of it")]
 mod transcript;
-#[path = "server/systemd.rs"]
-mod systemd;

@@ -77,6 +77,7 @@ fn need_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("smtp.listen", old.server.smtp != new.server.smtp),
         ("smtp.listen_tls", old.server.smtp_tls != new.server.smtp_tls),
         ("lmtp.listen", old.server.lmtp != new.server.lmtp),
+        ("dns.servers", old.server.resolvers != new.server.resolvers),
         ("admin.listen", old.admin.listen != new.admin.listen),
         ("admin.socket", old.admin.socket != new.admin.socket),
         ("log.format", old.log.format != new.log.format),

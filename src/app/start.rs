@@ -169,7 +169,7 @@ fn spool_settings(config: &Config) -> spool::Settings {
 /// A reload may switch lookups on, so only a server that began without them goes without.
 fn names(config: &Config) -> Option<Names> {
     match config.server.reverse_lookup {
-        ReverseLookup::Background => Names::of_this_machine(),
+        ReverseLookup::Background => Names::asking(&config.server.resolvers),
         ReverseLookup::Off => None,
     }
 }

@@ -54,6 +54,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("smtp", "Mail from upstream MTAs over SMTP. Limits and habits hold for LMTP as well."),
     ("lmtp", "Mail from an MTA on the same machine or network, with one reply for each recipient."),
     ("pop3", "Owners calling for their mail. Nothing listens there yet: POP3 comes with a later release."),
+    ("dns", "Questions to the Domain Name System."),
     ("admin", "Administration."),
     ("tls", "The certificate of STARTTLS and of the TLS listeners."),
     ("relay", "Mail to addresses elsewhere."),
@@ -184,6 +185,13 @@ pub(super) const KEYS: &[Key] = &[
         Kind::Choice(&["loopback", "always", "never"]),
         r#""loopback""#,
         "Where passwords may come without TLS: from this machine (\"loopback\"), from anywhere (\"always\"), or nowhere (\"never\").",
+    ),
+    key(
+        "dns",
+        "servers",
+        Kind::Texts,
+        "[]",
+        "Addresses of resolvers, each with a port or without, as in [\"127.0.0.1\", \"192.0.2.53:5353\"]. Empty: those of this machine.",
     ),
     key(
         "admin",

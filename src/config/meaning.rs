@@ -205,6 +205,7 @@ fn listeners(written: &mut Written, spool: Option<&PathBuf>) -> Option<server::S
     let proxy_from = written.texts("smtp.proxy_from", value::network);
     let xclient_from = written.texts("smtp.xclient_from", value::network);
     let reverse_lookup = written.switch("smtp.reverse_lookup");
+    let resolvers = written.texts("dns.servers", value::resolver);
     let shutdown_grace = written.text("smtp.shutdown_grace", value::duration);
     let certificate = certificate(written, spool);
     Some(server::Settings {
@@ -216,6 +217,7 @@ fn listeners(written: &mut Written, spool: Option<&PathBuf>) -> Option<server::S
         proxy_from: proxy_from?,
         xclient_from: xclient_from?,
         reverse_lookup: if reverse_lookup? { ReverseLookup::Background } else { ReverseLookup::Off },
+        resolvers: resolvers?,
         shutdown_grace: shutdown_grace?,
         certificate: certificate?,
     })

@@ -64,6 +64,15 @@ pub(super) fn tcp_or_unix(text: &str) -> Result<Listen, Wrong> {
     }
 }
 
+/// The port that resolvers listen on.
+const DNS: u16 = 53;
+
+/// A resolver, with its port or without.
+pub(super) fn resolver(text: &str) -> Result<SocketAddr, Wrong> {
+    let bare = |_| text.parse::<IpAddr>().map(|address| SocketAddr::new(address, DNS));
+    text.parse().or_else(bare).map_err(|_| format!("`{text}` is no address: write 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:5353"))
+}
+
 /// A network, or a single address.
 pub(super) fn network(text: &str) -> Result<IpNet, Wrong> {
     let single = |_| text.parse::<IpAddr>().map(IpNet::from);

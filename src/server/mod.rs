@@ -93,6 +93,8 @@ pub struct Settings {
     pub xclient_from: Vec<IpNet>,
     /// Names of client addresses.
     pub reverse_lookup: ReverseLookup,
+    /// Who is asked for them; empty: the resolvers of this machine.
+    pub resolvers: Vec<SocketAddr>,
     /// How long a transaction under way may take to end when the server stops.
     pub shutdown_grace: Duration,
     /// TLS.

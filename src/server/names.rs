@@ -3,11 +3,13 @@
 //! A name counts only if it leads back to the address (RFC 8601 §3, `iprev`). Sessions never wait for it, and a flood of
 //! connections is not turned into a flood of queries: beyond [`QUERIES`] at a time, addresses stay nameless.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time;
@@ -28,10 +30,15 @@ pub struct Names {
 }
 
 impl Names {
-    /// Asks the resolvers that this machine is configured for; nothing if it is configured for none.
-    pub fn of_this_machine() -> Option<Self> {
-        let resolver = TokioResolver::builder_tokio().ok()?.build().ok()?;
-        Some(Self { resolver, room: Arc::new(Semaphore::new(QUERIES)) })
+    /// Asks these resolvers, or those that this machine is configured for; nothing if it is configured for none.
+    pub fn asking(resolvers: &[SocketAddr]) -> Option<Self> {
+        let builder = if resolvers.is_empty() {
+            TokioResolver::builder_tokio().ok()?
+        } else {
+            let servers = resolvers.iter().map(server).collect();
+            TokioResolver::builder_with_config(ResolverConfig::from_parts(None, Vec::new(), servers), TokioRuntimeProvider::default())
+        };
+        Some(Self { resolver: builder.build().ok()?, room: Arc::new(Semaphore::new(QUERIES)) })
     }
 
     /// Begins to look for the name of an address. The receiver never hears of a name that does not exist.
@@ -48,6 +55,14 @@ impl Names {
         });
         Some(receiver)
     }
+}
+
+fn server(address: &SocketAddr) -> NameServerConfig {
+    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
+        connection.port = address.port();
+        connection
+    });
+    NameServerConfig::new(address.ip(), true, connections.to_vec())
 }
 
 async fn verified(resolver: &TokioResolver, address: IpAddr) -> Option<String> {
