@@ -1,4 +1,4 @@
-# What `make` can do here: build, demo, test, bench, bench-e2e, bench-peers, bench-soak, install, clean.
+# What `make` can do here: build, demo, test, fuzz, bench, bench-e2e, bench-peers, bench-soak, install, clean.
 
 # Outside the checkout, so that every checkout finds RocksDB compiled: it takes the better part of the build.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/restante/target
@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 RELEASE = --release --locked
 RESTANTE = $(CARGO_TARGET_DIR)/release/restante
 
-.PHONY: build demo test bench bench-e2e bench-peers bench-soak install clean
+.PHONY: build demo test fuzz bench bench-e2e bench-peers bench-soak install clean
 
 build:
 	@tests/install build
@@ -24,6 +24,11 @@ test:
 	cargo clippy $(RELEASE) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc $(RELEASE) --no-deps --lib --document-private-items
 	cargo test $(RELEASE)
+
+# `make fuzz SECONDS=600` takes so long over each target.
+SECONDS ?= 180
+fuzz: build
+	fuzz/run $(SECONDS)
 
 bench: build
 	cargo bench --profile release --locked

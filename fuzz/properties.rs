@@ -1,7 +1,6 @@
 //! What has to hold for any input, shared by the fuzz targets and by `tests/fuzz.rs`.
 //!
-//! Each function takes octets and panics when its property does not hold. A long run of one of them:
-//! `cargo +nightly fuzz run smtp` (cargo-fuzz; it builds everything anew, RocksDB too).
+//! Each function takes octets and panics when its property does not hold. A long run of all of them: `fuzz/run`.
 
 #![allow(dead_code, reason = "each target uses one of them")]
 
