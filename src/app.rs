@@ -5,7 +5,7 @@
 //! under way first. Refuses to know how anything is done: it hands the parts to each other.
 //!
 //! Reading order: [`commands`] (arguments to exit code), [`mod@start`] (the parts), [`running`] (reload and stop), [`chores`]
-//! (periodic tasks), [`heal`] (after a crash), [`run_file`], [`setup`] and [`demo`] (commands that are not operations).
+//! (periodic tasks), [`heal`] (after a crash), [`run_file`], `numbering`, [`setup`] and [`demo`] (commands that are not operations).
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,6 +23,7 @@ pub mod chores;
 pub mod commands;
 pub mod demo;
 pub mod heal;
+mod numbering;
 pub mod run_file;
 pub mod running;
 pub mod setup;

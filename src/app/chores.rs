@@ -1,4 +1,4 @@
-//! What is done now and then: waiting copies, use counts of aliases, the trash.
+//! What is done now and then: waiting copies, use counts of aliases, the trash, the last id.
 //!
 //! Each runs on the blocking threads, by itself; one that fails says so and is tried again.
 
@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::{self, JoinHandle};
 use tokio::time::{self, MissedTickBehavior};
 
+use super::numbering::{self, LastId};
 use super::{heal, start};
 use crate::config::Config;
 use crate::directory::{Actor, Change, Directory};
@@ -29,7 +30,12 @@ const USES: Duration = Duration::from_secs(30);
 const TRASH: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Starts them; they end when the server is told to stop.
-pub(super) fn begin(service: &Arc<Service>, config: &Arc<ArcSwap<Config>>, stop: &watch::Sender<bool>) -> Vec<JoinHandle<()>> {
+pub(super) fn begin(
+    service: &Arc<Service>,
+    config: &Arc<ArcSwap<Config>>,
+    last_id: LastId,
+    stop: &watch::Sender<bool>,
+) -> Vec<JoinHandle<()>> {
     let (directory, maildirs, spool) = (&service.directory, &service.maildirs, &service.spool);
     let waiting = {
         let (directory, spool) = (Arc::clone(directory), Arc::clone(spool));
@@ -43,7 +49,12 @@ pub(super) fn begin(service: &Arc<Service>, config: &Arc<ArcSwap<Config>>, stop:
         let (directory, maildirs, spool, config) = (Arc::clone(directory), Arc::clone(maildirs), Arc::clone(spool), Arc::clone(config));
         move || purge(&directory, &maildirs, config.load().trash_days).and_then(|()| forget_purged(&directory, &spool))
     };
+    let numbers = {
+        let (spool, stopped) = (Arc::clone(spool), stop.subscribe());
+        move || if *stopped.borrow() { last_id.close(&spool) } else { last_id.reserve(&spool) }.map_err(|error| error.to_string())
+    };
     vec![
+        task::spawn(every(numbering::PERIOD, "noting the last id of a message", stop, AtStop::Once, numbers)),
         task::spawn(every(WAITING, "delivering waiting copies", stop, AtStop::Leave, waiting)),
         task::spawn(every(USES, "writing use counts of aliases", stop, AtStop::Once, uses)),
         task::spawn(every(TRASH, "purging the trash", stop, AtStop::Leave, trash)),

@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::task;
 
+use super::numbering::LastId;
 use super::run_file::{Addresses, RunFile};
 use super::{Running, chores, commands, heal};
 use crate::admin::operations::masters;
@@ -81,7 +82,7 @@ pub enum StartError {
 
 /// Builds the parts and starts the tasks. When this returns, every listener accepts.
 pub async fn start(config: Config, inherited: Inherited) -> Result<Running, StartError> {
-    let Opened { service, context, config, crashed } =
+    let Opened { service, context, config, last_id, crashed } =
         task::spawn_blocking(move || open(config)).await.map_err(|error| StartError::Runtime(io::Error::other(error)))??;
     let listeners = listeners::open(&config.server, inherited)?;
     let socket = config.admin.socket.clone();
@@ -97,7 +98,7 @@ pub async fn start(config: Config, inherited: Inherited) -> Result<Running, Star
     tasks.push(task::spawn(admin::socket::serve_socket(admin, Arc::clone(&context), told(&stop))));
     let spool = config.spool.clone();
     let config = Arc::new(ArcSwap::from_pointee(config));
-    tasks.extend(chores::begin(&service, &config, &stop));
+    tasks.extend(chores::begin(&service, &config, last_id, &stop));
     if crashed {
         // It reads a file of each mailbox: nobody has to wait for that.
         let (directory, maildirs, stopped) = (Arc::clone(&service.directory), Arc::clone(&service.maildirs), stop.subscribe());
@@ -122,6 +123,7 @@ struct Opened {
     service: Arc<Service>,
     context: Arc<Context>,
     config: Config,
+    last_id: LastId,
     /// The server before this one did not stop by itself.
     crashed: bool,
 }
@@ -144,6 +146,7 @@ fn open(config: Config) -> Result<Opened, StartError> {
     let maildirs = Arc::new(maildirs);
     let crashed = RunFile::remove_stale(&config.spool).map_err(|cause| StartError::Folder { path: config.spool.clone(), cause })?;
     let spool = Arc::new(Spool::open(spool_settings(&config), Arc::clone(&maildirs))?);
+    let last_id = LastId::resume(&config.spool, &spool).map_err(|cause| StartError::Folder { path: config.spool.clone(), cause })?;
     let recent = Arc::new(Recent::default());
     let context = Context::new(Arc::clone(&directory), Arc::clone(&maildirs), Some(Arc::clone(&recent)), commands::rules(&config));
     first_master(&context)?;
@@ -159,7 +162,7 @@ fn open(config: Config) -> Result<Opened, StartError> {
         names: names(&config),
         stopping: watch::Sender::new(false),
     };
-    Ok(Opened { service: Arc::new(service), context: Arc::new(context), config, crashed })
+    Ok(Opened { service: Arc::new(service), context: Arc::new(context), config, last_id, crashed })
 }
 
 fn spool_settings(config: &Config) -> spool::Settings {

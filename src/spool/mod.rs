@@ -153,6 +153,11 @@ impl Spool {
         self.core.numbering.next(Timestamp::now())
     }
 
+    /// No message gets this id, or one before it.
+    pub fn pass(&self, id: QueueId) {
+        self.numbering.pass(id);
+    }
+
     /// An empty body.
     pub fn body(&self) -> Body {
         Body::new(self.core.incoming.clone())

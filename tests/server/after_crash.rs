@@ -115,3 +115,22 @@ fn files_that_a_kill_left_in_tmp_go_when_they_are_old() {
     let left: Vec<String> = fs::read_dir(tmp).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     assert_eq!(left, ["young"], "the Maildir format gives 36 hours");
 }
+
+#[test]
+fn ids_grow_although_the_clock_has_gone_back() {
+    let id = |program: &Program| {
+        let replies = program.smtp().greeted().deliver("EHLO c", &["alice@example.org"], "Subject: x\r\n\r\ny");
+        replies[0].strip_prefix("250 2.0.0 Ok: queued as ").expect("it is accepted").to_owned()
+    };
+    let file = |folder: &Path| fs::read_to_string(folder.join("spool/last-id")).unwrap().trim().to_owned();
+    let program = Program::start(&[]);
+    let first = id(&program);
+    assert!(first < file(program.folder.path()), "what is on the disk is ahead");
+    // A server before this one whose clock was years ahead.
+    let program = program.crash(|folder| fs::write(folder.join("spool/last-id"), "0020000000000\n").unwrap());
+    let (second, third) = (id(&program), id(&program));
+    assert!("0020000000000" < second.as_str() && second < third, "{second}, {third}");
+    assert!(third < file(program.folder.path()));
+    let program = program.crash(|folder| fs::write(folder.join("spool/last-id"), "damaged").unwrap());
+    assert!(id(&program) > first, "then the clock is believed");
+}
