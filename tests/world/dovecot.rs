@@ -25,15 +25,23 @@ impl Dovecot {
     /// Starts one that has the lines which `lines` makes in its configuration: they are given its folder and the address
     /// at which they let it listen. Any password is right, and is `secret`.
     pub fn start(lines: impl FnOnce(&Path, SocketAddr) -> String) -> Self {
+        Self::with(|folder, address| {
+            format!(
+                "listen = {}\nssl = no\ndisable_plaintext_auth = no\nfirst_valid_uid = 1\nfirst_valid_gid = 1\n\
+                 passdb {{\n driver = static\n args = password=secret\n}}\n{}",
+                address.ip(),
+                lines(folder, address)
+            )
+        })
+    }
+
+    /// Starts one with the configuration that `text` makes, but for its folders.
+    pub fn with(text: impl FnOnce(&Path, SocketAddr) -> String) -> Self {
         let folder = folder("restante-dovecot-");
         let (base, address) = (folder.path().display(), free_address());
         let text = format!(
-            "base_dir = {base}/run\nstate_dir = {base}/state\nlog_path = {base}/log\nlisten = {}\nssl = no\n\
-             disable_plaintext_auth = no\nfirst_valid_uid = 1\nfirst_valid_gid = 1\n\
-             passdb {{\n driver = static\n args = password=secret\n}}\n\
-             service anvil {{\n chroot =\n}}\n{}",
-            address.ip(),
-            lines(folder.path(), address)
+            "{}\nbase_dir = {base}/run\nstate_dir = {base}/state\nlog_path = {base}/log\nservice anvil {{\n chroot =\n}}\n",
+            text(folder.path(), address)
         );
         let config = folder.path().join("dovecot.conf");
         fs::write(&config, text).expect("dovecot.conf");
