@@ -6,19 +6,17 @@
 
 #![allow(missing_docs, reason = "a bench")]
 
-use std::error::Error;
-use std::fs;
+#[allow(dead_code, reason = "the bench of memory needs more of it")]
+mod program;
+
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use restante::app::run_file::Addresses;
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use program::{Outcome, Program};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
-
-type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const CONNECTIONS: usize = 10_000;
 
@@ -32,11 +30,9 @@ fn main() -> Outcome<()> {
 }
 
 fn measure(count: usize) -> Outcome<()> {
-    let folder = tempfile::tempdir()?;
-    let mut server = start(folder.path())?;
-    let addresses = ready(folder.path(), &mut server)?;
-    let smtp: SocketAddr = addresses.smtp.first().ok_or("no SMTP listener")?.parse()?;
-    let before = resident(server.id())?;
+    let server = Program::start()?;
+    let smtp: SocketAddr = server.addresses.smtp.first().ok_or("no SMTP listener")?.parse()?;
+    let before = server.resident()?.now;
     let began = Instant::now();
     let mut clients = Command::new(std::env::current_exe()?)
         .args(["clients", &smtp.to_string(), &count.to_string()])
@@ -46,7 +42,7 @@ fn measure(count: usize) -> Outcome<()> {
     let mut said = String::new();
     BufReader::new(clients.stdout.take().ok_or("no output")?).read_line(&mut said)?;
     let took = began.elapsed();
-    let after = resident(server.id())?;
+    let after = server.resident()?.now;
     let greeted = Instant::now();
     TcpStream::connect(smtp)?.read_exact(&mut [0; 4])?;
     let next = greeted.elapsed();
@@ -56,42 +52,8 @@ fn measure(count: usize) -> Outcome<()> {
     drop(clients.stdin.take());
     clients.wait()?;
     std::thread::sleep(Duration::from_secs(1));
-    println!("resident when they are gone {} KiB", resident(server.id())?);
-    kill_process(Pid::from_child(&server), Signal::TERM)?;
-    server.wait()?;
-    Ok(())
-}
-
-fn start(folder: &Path) -> Outcome<Child> {
-    let spool = folder.join("spool").display().to_string();
-    let text = format!(
-        "hostname = \"mx.example.org\"\n[spool]\ndir = {spool:?}\n[mail]\nroot = {:?}\n[smtp]\nlisten = [\"127.0.0.1:0\"]\n\
-         [lmtp]\nlisten = []\n[admin]\nlisten = \"127.0.0.1:0\"\nsocket = {:?}\n",
-        format!("{spool}/mail"),
-        format!("{spool}/admin.sock"),
-    );
-    let file = folder.join("restante.toml");
-    fs::write(&file, text)?;
-    let server = env!("CARGO_BIN_EXE_restante");
-    Ok(Command::new(server).args(["serve", "--config"]).arg(file).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?)
-}
-
-fn ready(folder: &Path, server: &mut Child) -> Outcome<Addresses> {
-    loop {
-        if let Ok(text) = fs::read(folder.join("spool/run.json")) {
-            return Ok(serde_json::from_slice(&text)?);
-        }
-        if let Some(status) = server.try_wait()? {
-            return Err(format!("the server ended: {status}").into());
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-fn resident(pid: u32) -> Outcome<i64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-    Ok(line.trim().trim_end_matches(" kB").parse()?)
+    println!("resident when they are gone {} KiB", server.resident()?.now);
+    server.stop()
 }
 
 /// Connects, says EHLO, tells the number, and waits until nobody holds its input any more.

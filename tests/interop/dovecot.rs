@@ -69,7 +69,9 @@ impl Reader {
 
 /// IMAP at one port of this machine, and nothing else.
 fn imap_at(port: u16) -> String {
-    format!("\nservice imap-login {{\n chroot =\n inet_listener imap {{\n port = {port}\n }}\n inet_listener imaps {{\n port = 0\n }}\n}}\n")
+    format!(
+        "\nservice imap-login {{\n chroot =\n inet_listener imap {{\n port = {port}\n }}\n inet_listener imaps {{\n port = 0\n }}\n}}\n"
+    )
 }
 
 /// Debian gives the user and the group `mail` this number on every machine.
