@@ -280,6 +280,20 @@ fn a_missing_file_says_how_to_make_one() {
     assert_eq!(invalid.to_string(), expected);
 }
 
+#[test]
+fn other_encodings_are_told_by_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("restante.toml");
+    fs::write(&path, b"hostname = \"a\"\n# B\xfccher\n").unwrap();
+    let told = config::load(&path).unwrap_err().to_string();
+    assert_eq!(told, format!("{}:2: not UTF-8 here: save the file in that encoding", path.display()));
+    fs::write(&path, "\"a\\nb\\u001b[31m\" = 1\n").unwrap();
+    let told = config::load(&path).unwrap_err().to_string();
+    assert!(told.contains(":1: a\\nb\\u{1b}[31m: there is no such key"), "what a key holds stays on its line: {told}");
+    fs::write(&path, "\u{feff}hostname = \"a\"\r\n").unwrap();
+    assert_eq!(config::load(&path).unwrap().hostname, "a", "as editors of other systems write it");
+}
+
 /// Text that is nearly a configuration.
 fn nearly() -> impl Strategy<Value = String> {
     let lines: Vec<String> = config::reference().lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();

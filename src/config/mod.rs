@@ -69,8 +69,12 @@ impl Source {
 
     /// The text of a file.
     pub fn read(path: &Path) -> Result<Self, LoadError> {
-        match fs::read_to_string(path) {
-            Ok(text) => Ok(Self { name: path.display().to_string(), text }),
+        let name = path.display().to_string();
+        match fs::read(path) {
+            Ok(octets) => match String::from_utf8(octets) {
+                Ok(text) => Ok(Self { name, text }),
+                Err(error) => Err(Errors::new(name, vec![problem::not_text(&error)]).into()),
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(LoadError::Missing { path: path.into() }),
             Err(error) => Err(LoadError::Unreadable { path: path.into(), error }),
         }

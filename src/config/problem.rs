@@ -2,9 +2,10 @@
 
 #![expect(missing_docs, reason = "the fields of a variant are explained by the variant")]
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::path::PathBuf;
+use std::string::FromUtf8Error;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +39,13 @@ pub enum LoadError {
     Invalid(#[from] Errors),
 }
 
+/// What is wrong with a file of another encoding, or of no text at all.
+pub(super) fn not_text(error: &FromUtf8Error) -> Problem {
+    let sound = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+    let line = sound.filter(|octet| **octet == b'\n').count() + 1;
+    Problem { line: Some(line), key: String::new(), what: "not UTF-8 here: save the file in that encoding".into() }
+}
+
 impl Errors {
     /// The problems of the configuration called `name`, in the order of its lines.
     pub(super) fn new(name: String, mut problems: Vec<Problem>) -> Self {
@@ -52,13 +60,22 @@ impl Errors {
     }
 }
 
+/// Text that may repeat what stands in the file, where a key can be of any characters: it stays on its line.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| if c.is_control() { write!(f, "{}", c.escape_default()) } else { f.write_char(c) })
+    }
+}
+
 impl fmt::Display for Errors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, Problem { line, key, what }) in self.problems.iter().enumerate() {
             f.write_str(if place == 0 { "" } else { "\n" })?;
             f.write_str(&self.name)?;
             line.map_or(Ok(()), |line| write!(f, ":{line}"))?;
-            write!(f, ": {key}{}{what}", if key.is_empty() { "" } else { ": " })?;
+            write!(f, ": {}{}{}", OneLine(key), if key.is_empty() { "" } else { ": " }, OneLine(what))?;
         }
         Ok(())
     }
