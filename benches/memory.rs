@@ -23,6 +23,8 @@ fn main() -> Outcome<()> {
     let words: Vec<usize> = std::env::args().filter_map(|word| word.parse().ok()).collect();
     let (sessions, mib) = (words.first().copied().unwrap_or(SESSIONS), words.get(1).copied().unwrap_or(MIB));
     let server = Program::start()?;
+    // The first start hashes a password.
+    thread::sleep(Duration::from_secs(3));
     told(&server, "idle")?;
     administer(&server, &["domain", "add", "example.org"])?;
     administer(&server, &["pop", "add", "alice", "--domain", "example.org", "--owner", "Alice", "--generate"])?;
