@@ -37,7 +37,7 @@ impl LastId {
         Ok(file)
     }
 
-    /// Moves the file on: whole, and safe on the disk before any id beyond the old one is given.
+    /// Moves the file on, as a whole. It may fail twice in a row before an id passes what is on the disk.
     pub fn reserve(&self, spool: &Spool) -> io::Result<()> {
         self.write(QueueId::new(spool.next_id().number().saturating_add(u64::try_from(AHEAD.as_micros()).unwrap_or(u64::MAX))))
     }

@@ -308,6 +308,14 @@ fn d7_a_new_account_under_an_old_name_is_another() {
 }
 
 #[test]
+fn a_star_is_told_what_a_catch_all_looks_like() {
+    let house = House::usual();
+    assert!(matches!(house.refused(&add_alias("*@example.org", &["alice"])), Refusal::BadValue(why) if why.contains("`@example.org`")));
+    house.must(&add_alias("a*@example.org", &["alice"]));
+    house.must(&add_alias("@example.org", &["alice"]));
+}
+
+#[test]
 fn an_account_and_its_alias_come_together_or_not_at_all() {
     let house = House::usual();
     let add = |text: &str, alias: &str| {

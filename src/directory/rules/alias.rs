@@ -120,6 +120,10 @@ pub fn refuse_form(draft: &Draft<'_>, key: &AliasKey) -> Result<(), ChangeError>
             let why = format!("the part before the @ has {} octets; at most {STORED_LOCAL_OCTETS} are allowed", address.local().len());
             Err(Refusal::BadValue(why).into())
         }
+        // An address by the letter of RFC 5321, and never meant as one.
+        AliasKey::Exact(address) if address.local() == "*" => {
+            Err(Refusal::BadValue(format!("`{key}` is no pattern here: write `@{}` for all addresses of the domain", key.domain())).into())
+        }
         AliasKey::Exact(_) | AliasKey::CatchAll(_) => Ok(()),
     }
 }
