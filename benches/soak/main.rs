@@ -103,7 +103,7 @@ fn soak(server: &Server, door: &Door, counts: &Counts, minutes: usize) -> Vec<Se
         });
         let _ended = Ended(&over);
         let mut all = Vec::new();
-        for minute in 1..=minutes {
+        for minute in (1..=minutes).take_while(|_| !over.load(Ordering::Relaxed)) {
             let taken = counts.taken.load(Ordering::Relaxed);
             let begin = Instant::now();
             let seconds: Vec<Second> = std::iter::from_fn(|| {
