@@ -155,7 +155,7 @@ impl Spool {
 
     /// No message gets this id, or one before it.
     pub fn pass(&self, id: QueueId) {
-        self.numbering.pass(id);
+        self.core.numbering.pass(id);
     }
 
     /// An empty body.
