@@ -41,7 +41,7 @@ fn rate(threads: usize, time: Duration, act: impl Fn(u64) -> Result<(), Failed> 
 
 /// What a log could do at best: one file, appended to and synced each time.
 fn append_and_sync(folder: &Path, time: Duration) -> Result<f64, Failed> {
-    let file = OpenOptions::new().create(true).append(true).open(folder.join("log"))?;
+    let file = OpenOptions::new().create(true).append(true).open(folder.join("appended"))?;
     rate(1, time, |_| {
         (&file).write_all(&[b'x'; MESSAGE])?;
         Ok(file.sync_data()?)

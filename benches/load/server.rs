@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,9 @@ const ARRIVED: Duration = Duration::from_secs(120);
 /// How long a server may go on working when nothing is left to do.
 const QUIET: Duration = Duration::from_secs(10);
 
+/// Octets of earlier runs that may lie in the mailboxes of a server.
+const KEPT: u64 = 4 << 30;
+
 /// A server that runs.
 pub struct Server {
     /// Ends before the group of its processes goes.
@@ -29,6 +33,8 @@ pub struct Server {
     pub doors: Vec<Door>,
     mail: Option<PathBuf>,
     device: Option<Device>,
+    /// Copies of earlier runs that are still in the mailboxes.
+    kept: AtomicUsize,
 }
 
 /// A place where a server takes mail.
@@ -55,7 +61,7 @@ impl Server {
     /// One that runs, with the folder of its Maildirs if it keeps what it takes.
     pub fn new((instance, group): (impl Any + Sync, Group), doors: Vec<Door>, mail: Option<PathBuf>) -> Self {
         let device = mail.as_deref().and_then(Device::below);
-        Self { _instance: Box::new(instance), group, doors, mail, device }
+        Self { _instance: Box::new(instance), group, doors, mail, device, kept: AtomicUsize::new(0) }
     }
 
     /// Restante with its defaults, and all mailboxes and aliases.
@@ -98,8 +104,12 @@ impl Server {
         self.mail.iter().flat_map(|mail| boxes().map(|name| mail.join(name).join("new")))
     }
 
-    /// Copies in all mailboxes.
+    /// Copies in all mailboxes that have arrived since [`Server::clear`].
     pub fn count(&self) -> usize {
+        self.all() - self.kept.load(Ordering::Relaxed)
+    }
+
+    fn all(&self) -> usize {
         self.arrived().filter_map(|folder| fs::read_dir(folder).ok()).map(Iterator::count).sum()
     }
 
@@ -124,14 +134,21 @@ impl Server {
 
     /// Takes away what has arrived; how much it was.
     pub fn take(&self) -> usize {
+        self.kept.store(0, Ordering::Relaxed);
         empty(&self.arrived().collect::<Vec<_>>())
     }
 
-    /// Takes away what has arrived, and waits until neither the server nor the disk has anything left to do: the next run
-    /// is not to pay for this one.
-    pub fn clear(&self) {
+    /// Puts what has arrived, copies of that size, aside, and waits until neither the server nor the disk has anything left to
+    /// do: the next run is not to pay for this one. It stays in the mailboxes as long as it is not very much, because ext4 looks
+    /// for a free inode the longer the more of them were freed in the last minutes.
+    pub fn clear(&self, octets: u64) {
         let Some(mail) = &self.mail else { return };
-        self.take();
+        let all = self.all();
+        if all as u64 * octets > KEPT {
+            self.take();
+        } else {
+            self.kept.store(all, Ordering::Relaxed);
+        }
         settle(mail);
         self.rest();
     }

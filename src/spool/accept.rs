@@ -155,7 +155,10 @@ impl Spool {
     pub fn accept(&self, routing: Routing, body: Body, outcomes: Outcomes, done: impl FnOnce(Results) + Send + 'static) -> Abandon {
         let abandon = Abandon::default();
         let (core, given_up) = (Arc::clone(&self.core), abandon.clone());
-        let added = self.core.hands.add(Box::new(move || core.prepare(routing, body, outcomes, Box::new(done), given_up)));
+        let added = self.core.hands.add(Box::new(move || {
+            core.prepare(routing, body, outcomes, Box::new(done), &given_up);
+            core.lead_when_due();
+        }));
         if let Err(error) = added {
             Event::TaskFailed { task: "delivering mail", cause: &error.to_string() }.say();
         }
@@ -164,7 +167,7 @@ impl Spool {
 }
 
 impl Core {
-    fn prepare(self: &Arc<Self>, routing: Routing, body: Body, outcomes: Outcomes, done: Done, abandon: Abandon) {
+    fn prepare(&self, routing: Routing, body: Body, outcomes: Outcomes, done: Done, abandon: &Abandon) {
         let recipients = routing.recipients.len();
         let Ok(text) = body.finish() else { return done(vec![Err(Failure::HeaderTooBig); recipients]) };
         let Routing { id, envelope, recipients, client, with } = routing;
@@ -190,7 +193,7 @@ impl Core {
         match safety {
             Safety::Synced => done(self.publish_synced(id, &wishes, verdicts, staged, outcomes)),
             Safety::Logged => match ready(id, wishes, verdicts, staged, fields, &text) {
-                Ok(ready) => self.join(ready.with(done, promised), &abandon),
+                Ok(ready) => self.join(ready.with(done, promised), abandon),
                 Err(results) => done(results),
             },
         }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::Core;
 use super::accept::{Abandon, Done, Failure, Places, Wish, results};
@@ -18,6 +18,9 @@ use crate::telemetry::Event;
 
 /// Octets that one group gathers at most.
 const GROUP: usize = 1 << 20;
+
+/// Messages for which a sync is well spent even if more are about to come.
+const ENOUGH: usize = 64;
 
 /// A message whose copies are staged, and what the log is to say of it.
 pub(super) struct Ready {
@@ -65,70 +68,88 @@ pub(super) struct Gathering {
 }
 
 impl Gathering {
-    /// The next group; none: nobody leads any more.
-    fn group(&mut self) -> Option<Vec<Ready>> {
+    /// The next group, for the caller to write; none while another is at it, nothing waits, or it is better to wait for more.
+    fn group(&mut self, more_to_come: bool) -> Option<Vec<Ready>> {
+        if self.led || self.ready.is_empty() || (more_to_come && self.ready.len() < ENOUGH) {
+            return None;
+        }
         let mut octets = 0;
         let fits = |ready: &Ready| {
             octets += ready.payload.len();
             octets <= GROUP
         };
         let count = self.ready.iter().map(fits).take_while(|fits| *fits).count().max(1).min(self.ready.len());
-        self.led = count > 0;
-        self.led.then(|| self.ready.drain(..count).collect())
+        self.led = true;
+        Some(self.ready.drain(..count).collect())
     }
 }
 
 impl Core {
     /// Takes a message to the log, alone or with others.
-    pub(super) fn join(self: &Arc<Self>, ready: Ready, abandon: &Abandon) {
+    pub(super) fn join(&self, ready: Ready, abandon: &Abandon) {
         if abandon.is_set() {
             return ready.fail(&Failure::Io("its client waits no longer".into()));
         }
-        {
-            let mut gathering = self.gathering.lock().unwrap_or_else(PoisonError::into_inner);
-            gathering.ready.push(ready);
-            if gathering.led {
-                return;
-            }
-            gathering.led = true;
-        }
-        self.lead();
+        self.gathering().ready.push(ready);
     }
 
-    fn lead(self: &Arc<Self>) {
-        let next = || self.gathering.lock().unwrap_or_else(PoisonError::into_inner).group();
-        let mut group = next();
-        while let Some(ready) = group {
-            let mut jobs = self.commit(ready);
-            group = next();
-            // The last one is ours, unless others wait to be led.
-            let own = if group.is_none() { jobs.pop() } else { None };
-            self.hands.hurry(jobs.into_iter());
-            if let Some(own) = own {
-                own();
+    /// Writes what has gathered, unless somebody is at it, or more is about to come: other messages are being staged
+    /// already, and the group is not a large one.
+    pub(super) fn lead_when_due(self: &Arc<Self>) {
+        loop {
+            let group = self.gathering().group(self.hands.are_behind());
+            let Some(group) = group else { return };
+            let mut committed = self.commit(group);
+            self.gathering().led = false;
+            // One of them is ours, so that a message that is alone stays on one thread.
+            let own = committed.pop();
+            let job = |(ready, outcome)| -> Job {
+                let core = Arc::clone(self);
+                Box::new(move || {
+                    core.conclude(ready, outcome);
+                    core.lead_when_due();
+                })
+            };
+            self.hands.hurry(committed.into_iter().map(job));
+            if let Some((ready, outcome)) = own {
+                self.conclude(ready, outcome);
             }
         }
     }
 
-    /// Writes a group to the log. What is left to do for each of its messages.
-    fn commit(self: &Arc<Self>, group: Vec<Ready>) -> Vec<Job> {
+    /// Sees to a group that has waited for a moment for messages that do not come: whoever is at them may hang.
+    pub(super) fn lead_the_stranded(self: &Arc<Self>) {
+        let waits = {
+            let gathering = self.gathering();
+            !gathering.led && !gathering.ready.is_empty()
+        };
+        if waits {
+            let core = Arc::clone(self);
+            self.hands.hurry(std::iter::once(Box::new(move || core.lead_when_due()) as Job));
+        }
+    }
+
+    fn gathering(&self) -> MutexGuard<'_, Gathering> {
+        self.gathering.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a group to the log.
+    fn commit(&self, group: Vec<Ready>) -> Vec<(Ready, Result<Ticket, Failure>)> {
         let payloads: Vec<&[u8]> = group.iter().map(|ready| ready.payload.as_slice()).collect();
         match self.log.append(&payloads) {
-            Ok(tickets) => group.into_iter().zip(tickets).map(|(ready, ticket)| self.publishing(ready, ticket)).collect(),
+            Ok(tickets) => group.into_iter().zip(tickets.into_iter().map(Ok)).collect(),
             Err(error) => {
                 let failure = Failure::from(error);
-                let failing = |ready: Ready| -> Job {
-                    let failure = failure.clone();
-                    Box::new(move || ready.fail(&failure))
-                };
-                group.into_iter().map(failing).collect()
+                group.into_iter().map(|ready| (ready, Err(failure.clone()))).collect()
             }
         }
     }
 
-    fn publishing(self: &Arc<Self>, ready: Ready, ticket: Ticket) -> Job {
-        let core = Arc::clone(self);
-        Box::new(move || core.publish(ready, ticket))
+    fn conclude(&self, ready: Ready, outcome: Result<Ticket, Failure>) {
+        match outcome {
+            Ok(ticket) => self.publish(ready, ticket),
+            Err(failure) => ready.fail(&failure),
+        }
     }
 
     /// Makes the copies of an accepted message visible. Whatever fails now, the message is not lost.

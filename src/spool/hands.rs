@@ -75,6 +75,11 @@ impl Hands {
         state.taken
     }
 
+    /// Whether jobs wait.
+    pub(super) fn are_behind(&self) -> bool {
+        !self.state().jobs.is_empty()
+    }
+
     /// Does what is left, and ends.
     pub(super) fn close(&self) {
         let threads = {

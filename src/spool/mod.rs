@@ -186,6 +186,7 @@ impl Core {
             ending = self.ending.1.wait_timeout(ending, TICK).unwrap_or_else(PoisonError::into_inner).0;
             drop(ending);
             taken = self.hands.relieve(taken);
+            self.lead_the_stranded();
             let (since, octets) = self.log.unsettled();
             let due = since.is_some_and(|since| since.elapsed() >= CHECKPOINT_AGE) || octets >= self.log.bound() / CHECKPOINT_SHARE;
             if due && let Err(error) = self.checkpoint() {
