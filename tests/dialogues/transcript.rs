@@ -152,48 +152,59 @@ pub struct Transcript {
 impl Transcript {
     pub fn parse(dialect: Dialect, text: &str) -> Self {
         let mut setup = Setup::new(dialect);
-        let mut events: Vec<(usize, Event)> = Vec::new();
-        for (number, line) in text.lines().enumerate() {
-            let (mark, rest) = line.split_once(' ').unwrap_or((line, ""));
-            let event = match mark {
-                "" | "#" => continue,
-                "%" => {
-                    assert!(events.is_empty(), "line {}: the setup comes first", number + 1);
-                    let (key, value) = rest.split_once(' ').expect("% key value");
-                    setup.set(key, value);
-                    continue;
-                }
-                "C:" => Event::Send([octets(rest), b"\r\n".to_vec()].concat()),
-                "c:" => Event::Send(octets(rest)),
-                "S:" => Event::Reply(rest.to_owned()),
-                ">" => Event::Stored([octets(rest), b"\n".to_vec()].concat()),
-                "~" => Event::Wait(Duration::from_secs(rest.trim_end_matches('s').parse().expect("seconds"))),
-                "=" => match rest.split_once(' ').unwrap_or((rest, "")) {
-                    ("quiet", _) => Event::Quiet,
-                    ("closed", _) => Event::Closed,
-                    ("tls", _) => Event::Handshake,
-                    ("shutdown", _) => Event::Shutdown,
-                    ("stored", count) => Event::Count(count.parse().expect("a count")),
-                    _ => panic!("line {}: no such event: {rest}", number + 1),
-                },
-                _ => panic!("line {}: no such mark: {mark}", number + 1),
-            };
-            match (events.last_mut(), event) {
-                (Some((_, Event::Send(before))), Event::Send(octets)) => before.extend_from_slice(&octets),
-                (Some((_, Event::Stored(before))), Event::Stored(octets)) => before.extend_from_slice(&octets),
-                (_, event) => events.push((number + 1, event)),
-            }
-        }
+        let events = events(text, |key, value| setup.set(key, value));
         Self { setup, events }
     }
 
     /// Plays it, and gives the first thing that is not as written.
     pub fn play(&self, with: &mut impl Transport) -> Result<(), String> {
-        for (number, event) in &self.events {
-            play(event, with).map_err(|why| format!("line {number}: {why}"))?;
-        }
-        Ok(())
+        play_all(&self.events, with)
     }
+}
+
+/// Reads what happens, handing the lines of the setup to `set`.
+pub fn events(text: &str, mut set: impl FnMut(&str, &str)) -> Vec<(usize, Event)> {
+    let mut events: Vec<(usize, Event)> = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let (mark, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let event = match mark {
+            "" | "#" => continue,
+            "%" => {
+                assert!(events.is_empty(), "line {}: the setup comes first", number + 1);
+                let (key, value) = rest.split_once(' ').expect("% key value");
+                set(key, value);
+                continue;
+            }
+            "C:" => Event::Send([octets(rest), b"\r\n".to_vec()].concat()),
+            "c:" => Event::Send(octets(rest)),
+            "S:" => Event::Reply(rest.to_owned()),
+            ">" => Event::Stored([octets(rest), b"\n".to_vec()].concat()),
+            "~" => Event::Wait(Duration::from_secs(rest.trim_end_matches('s').parse().expect("seconds"))),
+            "=" => match rest.split_once(' ').unwrap_or((rest, "")) {
+                ("quiet", _) => Event::Quiet,
+                ("closed", _) => Event::Closed,
+                ("tls", _) => Event::Handshake,
+                ("shutdown", _) => Event::Shutdown,
+                ("stored", count) => Event::Count(count.parse().expect("a count")),
+                _ => panic!("line {}: no such event: {rest}", number + 1),
+            },
+            _ => panic!("line {}: no such mark: {mark}", number + 1),
+        };
+        match (events.last_mut(), event) {
+            (Some((_, Event::Send(before))), Event::Send(octets)) => before.extend_from_slice(&octets),
+            (Some((_, Event::Stored(before))), Event::Stored(octets)) => before.extend_from_slice(&octets),
+            (_, event) => events.push((number + 1, event)),
+        }
+    }
+    events
+}
+
+/// Plays what is to happen, and gives the first thing that is not as written.
+pub fn play_all(events: &[(usize, Event)], with: &mut impl Transport) -> Result<(), String> {
+    for (number, event) in events {
+        play(event, with).map_err(|why| format!("line {number}: {why}"))?;
+    }
+    Ok(())
 }
 
 fn play(event: &Event, with: &mut impl Transport) -> Result<(), String> {
@@ -238,7 +249,7 @@ fn matches(pattern: &str, line: &str) -> bool {
 }
 
 /// Undoes the escapes of a line.
-fn octets(text: &str) -> Vec<u8> {
+pub fn octets(text: &str) -> Vec<u8> {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some((plain, escape)) = rest.split_once('\\') {
