@@ -46,7 +46,7 @@ pub fn serve(config: Config, file: PathBuf) -> Result<(), StartError> {
     let inherited = Inherited::take();
     let log = Log::start(&config.log)?;
     Event::Starting { version: env!("CARGO_PKG_VERSION"), hostname: &config.hostname }.say();
-    allow_files(config.server.max_connections);
+    allow_files(config.server.max_connections.saturating_add(config.server.max_callers));
     let runtime = runtime().map_err(StartError::Runtime)?;
     let outcome = runtime.block_on(until_told(config, &file, inherited, &log));
     runtime.shutdown_timeout(LAST_WRITES);

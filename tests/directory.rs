@@ -13,5 +13,7 @@ mod fixture;
 mod format;
 #[path = "directory/invariants.rs"]
 mod invariants;
+#[path = "directory/logins.rs"]
+mod logins;
 #[path = "directory/random.rs"]
 mod random;

@@ -2,6 +2,8 @@
 
 #![allow(missing_docs, reason = "tests")]
 
+#[path = "pop3/maildrop.rs"]
+mod maildrop;
 #[path = "pop3/pure.rs"]
 mod pure;
 #[path = "pop3/setup.rs"]

@@ -34,7 +34,15 @@ impl Addresses {
     /// Of these listeners, in this process.
     pub fn of(listeners: &[Listener]) -> Self {
         let at = |door: Door| listeners.iter().filter(|l| l.door() == door).map(|l| l.address().to_owned()).collect();
-        Self { smtp: at(Door::Smtp), lmtp: at(Door::Lmtp), smtp_tls: at(Door::SmtpTls), pid: std::process::id(), ..Self::default() }
+        Self {
+            smtp: at(Door::Smtp),
+            lmtp: at(Door::Lmtp),
+            pop3: at(Door::Pop3),
+            pop3_tls: at(Door::Pop3Tls),
+            smtp_tls: at(Door::SmtpTls),
+            pid: std::process::id(),
+            ..Self::default()
+        }
     }
 }
 

@@ -39,6 +39,7 @@ impl Running {
         self.service.tls.reload(&config.server.certificate, &config.hostname)?;
         let restart = need_restart(&self.config.load(), &config);
         self.service.maildirs.set_default_quota(config.mail.default_quota);
+        self.service.logins.set_cost(config.password);
         self.service.rules.store(Arc::new(start::rules(&config)));
         self.context.rules.store(Arc::new(commands::rules(&config)));
         self.config.store(Arc::new(config));
@@ -49,11 +50,12 @@ impl Running {
     /// order.
     pub async fn stop(self) {
         let grace = self.service.rules.load().server.shutdown_grace;
-        Event::Stopping { connections: self.service.limits.total() }.say();
+        let (limits, callers) = (&self.service.limits, &self.service.callers);
+        Event::Stopping { connections: limits.total() + callers.total() }.say();
         self.service.stopping.send_replace(true);
         // Whoever is still there afterwards is counted, and cut off when the runtime ends.
-        let _ = time::timeout(grace, self.service.limits.empty()).await;
-        let cut = self.service.limits.total();
+        let _ = time::timeout(grace, async { tokio::join!(limits.empty(), callers.empty()) }).await;
+        let cut = limits.total() + callers.total();
         self.stop.send_replace(true);
         for task in self.tasks {
             // A task that panicked has ended, which is what we wait for.
@@ -78,6 +80,8 @@ fn need_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("smtp.listen_tls", old.server.smtp_tls != new.server.smtp_tls),
         ("lmtp.listen", old.server.lmtp != new.server.lmtp),
         ("dns.servers", old.server.resolvers != new.server.resolvers),
+        ("pop3.listen", old.server.pop3 != new.server.pop3),
+        ("pop3.listen_tls", old.server.pop3_tls != new.server.pop3_tls),
         ("admin.listen", old.admin.listen != new.admin.listen),
         ("admin.socket", old.admin.socket != new.admin.socket),
         ("log.format", old.log.format != new.log.format),

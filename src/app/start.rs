@@ -19,6 +19,7 @@ use super::{Running, chores, commands, heal};
 use crate::admin::operations::masters;
 use crate::admin::{self, Context};
 use crate::config::Config;
+use crate::directory::login::Logins;
 use crate::directory::{self, Directory};
 use crate::maildir::Maildirs;
 use crate::server::limits::Limits;
@@ -150,6 +151,7 @@ fn open(config: Config) -> Result<Opened, StartError> {
     let recent = Arc::new(Recent::default());
     let context = Context::new(Arc::clone(&directory), Arc::clone(&maildirs), Some(Arc::clone(&recent)), commands::rules(&config));
     first_master(&context)?;
+    let logins = Logins::new(Arc::clone(&directory), config.password).map_err(StartError::Runtime)?;
     let service = Service {
         directory,
         maildirs,
@@ -158,6 +160,9 @@ fn open(config: Config) -> Result<Opened, StartError> {
         rules: ArcSwap::from_pointee(rules(&config)),
         tls: Tls::load(&config.server.certificate, &config.hostname)?,
         limits: Limits::new(),
+        callers: Limits::new(),
+        logins: Arc::new(logins),
+        mailboxes: Arc::default(),
         memory: Memory::new(TEXT_IN_MEMORY),
         names: names(&config),
         stopping: watch::Sender::new(false),
@@ -181,6 +186,7 @@ fn names(config: &Config) -> Option<Names> {
 pub(super) fn rules(config: &Config) -> Rules {
     Rules {
         session: Arc::clone(&config.session),
+        pop3: Arc::clone(&config.pop3),
         routing: config.routing.clone(),
         mailboxes: config.mail.clone(),
         server: config.server.clone(),

@@ -14,8 +14,10 @@ use super::shape::{Value, Written};
 use super::value::{self, Wrong};
 use crate::directory::password::Cost;
 use crate::mail::Domain;
+use crate::protocol::pop3;
 use crate::protocol::smtp::{self, BareNewline, Vrfy};
 use crate::router::{Disabled, Limits, Relay};
+use crate::server::pop3::Plaintext;
 use crate::server::{Certificate, Listen, ReverseLookup};
 use crate::spool::{Bounds, log};
 use crate::telemetry::{Format, LogSettings};
@@ -34,7 +36,6 @@ const PASSWORD_KIB: u64 = 4 << 20;
 pub(super) fn config(written: &mut Written) -> Option<Config> {
     listen::check(written);
     relay(written);
-    let pop3 = pop3(written);
     let hostname = written.text("hostname", value::domain);
     let spool = written.text("spool.dir", value::path);
     let root = beside(written, "mail.root", "mail", spool.as_ref(), value::path);
@@ -45,12 +46,12 @@ pub(super) fn config(written: &mut Written) -> Option<Config> {
     let trash_days = written.count("mail.trash_days");
     let mail = mailboxes(written, root, hostname.as_ref());
     let session = session(written, hostname.as_ref());
+    let pop3 = pop3(written, hostname.as_ref());
     let routing = routing(written, hostname.as_ref());
     let admin = administration(written, spool.as_ref());
     let server = listeners(written, spool.as_ref());
     let password = password(written);
     let log = logging(written);
-    pop3?;
     Some(Config {
         hostname: hostname?.to_string(),
         spool: spool?,
@@ -58,6 +59,7 @@ pub(super) fn config(written: &mut Written) -> Option<Config> {
         mail: mail?,
         trash_days: trash_days?,
         session: Arc::new(session?),
+        pop3: Arc::new(pop3?),
         routing: routing?,
         server: server?,
         admin: admin?,
@@ -120,12 +122,18 @@ fn relay(written: &mut Written) {
     }
 }
 
-/// Checked for the day when something listens there.
-fn pop3(written: &mut Written) -> Option<()> {
-    let clear = written.texts("pop3.listen", value::tcp);
-    let encrypted = written.texts("pop3.listen_tls", value::tcp);
-    let plaintext = written.choice("pop3.plaintext");
-    clear.and(encrypted).and(plaintext).map(|_| ())
+fn pop3(written: &mut Written, hostname: Option<&Domain>) -> Option<pop3::Settings> {
+    let idle_timeout = written.text("pop3.idle_timeout", lasting);
+    let max_errors = written.count("pop3.max_errors");
+    Some(pop3::Settings { hostname: hostname?.to_string(), idle_timeout: idle_timeout?, max_errors: max_errors? })
+}
+
+fn plaintext(written: &mut Written) -> Option<Plaintext> {
+    Some(match written.choice("pop3.plaintext")?.as_str() {
+        "always" => Plaintext::Always,
+        "never" => Plaintext::Never,
+        _ => Plaintext::Loopback,
+    })
 }
 
 fn mailboxes(written: &mut Written, root: Option<PathBuf>, hostname: Option<&Domain>) -> Option<maildir::Settings> {
@@ -200,8 +208,14 @@ fn listeners(written: &mut Written, spool: Option<&PathBuf>) -> Option<server::S
     let smtp: Option<Vec<Listen>> = written.texts("smtp.listen", value::tcp);
     let smtp_tls = written.texts("smtp.listen_tls", value::tcp);
     let lmtp = written.texts("lmtp.listen", value::tcp_or_unix);
+    let pop3 = written.texts("pop3.listen", value::tcp);
+    let pop3_tls = written.texts("pop3.listen_tls", value::tcp);
     let max_connections = written.count("smtp.max_connections");
     let max_connections_per_client = written.count("smtp.max_connections_per_client");
+    let max_callers = written.count("pop3.max_connections");
+    let max_callers_per_client = written.count("pop3.max_connections_per_client");
+    let plaintext = plaintext(written);
+    let stall_timeout = written.text("pop3.stall_timeout", lasting);
     let proxy_from = written.texts("smtp.proxy_from", value::network);
     let xclient_from = written.texts("smtp.xclient_from", value::network);
     let reverse_lookup = written.switch("smtp.reverse_lookup");
@@ -212,8 +226,14 @@ fn listeners(written: &mut Written, spool: Option<&PathBuf>) -> Option<server::S
         smtp: smtp?,
         smtp_tls: smtp_tls?,
         lmtp: lmtp?,
+        pop3: pop3?,
+        pop3_tls: pop3_tls?,
         max_connections: max_connections?,
         max_connections_per_client: max_connections_per_client?,
+        max_callers: max_callers?,
+        max_callers_per_client: max_callers_per_client?,
+        plaintext: plaintext?,
+        stall_timeout: stall_timeout?,
         proxy_from: proxy_from?,
         xclient_from: xclient_from?,
         reverse_lookup: if reverse_lookup? { ReverseLookup::Background } else { ReverseLookup::Off },

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::directory::password::Cost;
-use crate::protocol::smtp;
+use crate::protocol::{pop3, smtp};
 use crate::telemetry::LogSettings;
 use crate::{admin, maildir, router, server, spool};
 
@@ -42,6 +42,8 @@ pub struct Config {
     pub trash_days: u32,
     /// Sessions, SMTP and LMTP alike.
     pub session: Arc<smtp::Settings>,
+    /// Sessions of POP3.
+    pub pop3: Arc<pop3::Settings>,
     /// Routing.
     pub routing: router::Limits,
     /// Listeners.

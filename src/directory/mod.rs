@@ -6,11 +6,12 @@
 //!
 //! Reading order: [`model`] (records), [`view`] (questions), [`change`] (what can be asked for, and refused),
 //! [`rules`] (change + state → read set and write set; pure), [`schema`] (keys and formats on disk), [`store`] (the
-//! engine), [`audit`] (who changed what), [`password`] (hashes), [`export`] (everything as text, and back).
+//! engine), [`audit`] (who changed what), [`password`] (hashes), [`login`] (who may come in), [`export`] (everything as text, and back).
 
 pub mod audit;
 pub mod change;
 pub mod export;
+pub mod login;
 pub mod model;
 pub mod password;
 pub mod rules;

@@ -16,7 +16,7 @@ pub struct Revision(pub u64);
 pub struct AccountId(pub u64);
 
 /// The kinds that share the one namespace of names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// An administrator's login.

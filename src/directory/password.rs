@@ -78,6 +78,11 @@ pub fn verify(secret: &Secret, hash: &PasswordHash) -> bool {
     argon2id(Params::default()).verify_password(secret.expose().as_bytes(), &parsed).is_ok()
 }
 
+/// KiB of memory that [`verify`] takes for this hash.
+pub fn memory_kib(hash: &PasswordHash) -> u32 {
+    read(hash).ok().as_ref().and_then(Cost::of).map_or(0, |cost| cost.memory_kib)
+}
+
 /// Whether a hash that matched should be made anew, because it costs less than is asked for today.
 pub fn needs_rehash(hash: &PasswordHash, cost: Cost) -> bool {
     let wanted = cost.bounded();

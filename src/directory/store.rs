@@ -121,12 +121,26 @@ impl Directory {
         self.counted().note(alias, at);
     }
 
-    /// Writes the counts noted since the last time.
+    /// Notes that the owner of an account logged in; written along with the counts.
+    pub fn logged_in(&self, account: AccountId, at: Timestamp) {
+        self.counted().logged_in(account, at);
+    }
+
+    /// When the owner of an account logged in last.
+    pub fn last_login(&self, account: AccountId) -> Result<Option<Timestamp>, Unreadable> {
+        let noted = self.counted().login(account);
+        if noted.is_some() { Ok(noted) } else { self.snapshot().last_login(account) }
+    }
+
+    /// Writes the counts and logins noted since the last time.
     pub fn write_uses(&self) -> Result<(), Unreadable> {
         let mut counted = self.counted().take();
-        let written = self.write_counts(&mut counted);
+        let mut logins = self.counted().take_logins();
+        let written = self.write_counts(&mut counted).and_then(|()| self.write_logins(&mut logins));
         // What could not be written is counted on.
-        self.counted().put_back(counted);
+        let mut held = self.counted();
+        held.put_back(counted);
+        logins.into_iter().for_each(|(account, at)| held.logged_in(account, at));
         written
     }
 

@@ -4,7 +4,7 @@
 //! an [`Envelope`]. Promises that two spellings of one address compare equal, because folding happens while parsing
 //! (case, Unicode NFC, IDNA, trailing dot). Refuses to know sockets, clocks, disks, the directory, and replies.
 //!
-//! Reading order: [`domain`], [`address`], [`name`], [`secret`], [`envelope`], [`trace`], [`id`], [`limits`].
+//! Reading order: [`domain`], [`address`], [`name`], [`secret`], [`envelope`], [`trace`], [`id`], [`network`], [`limits`].
 
 pub mod address;
 pub mod domain;
@@ -12,6 +12,7 @@ pub mod envelope;
 pub mod id;
 pub mod limits;
 pub mod name;
+pub mod network;
 pub mod secret;
 pub mod trace;
 
@@ -20,4 +21,5 @@ pub use domain::{Domain, DomainError};
 pub use envelope::{BodyType, Envelope, ForwardPath, Notify, Recipient, Return, ReversePath};
 pub use id::QueueId;
 pub use name::{Name, NameError};
+pub use network::Network;
 pub use secret::{Secret, WeakPassword};

@@ -4,7 +4,7 @@
 //! belongs to the account whose id it carries (in the file [`folders::MARKER`]): a new account under an old name never
 //! sees old mail. Refuses to know envelopes and protocols.
 //!
-//! Reading order: [`name`], [`folders`], [`deliver`], [`quota`].
+//! Reading order: [`name`], [`folders`], [`deliver`], [`quota`], [`maildrop`].
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,13 @@ use std::sync::atomic::AtomicU64;
 
 pub mod deliver;
 pub mod folders;
+pub mod maildrop;
 pub mod name;
 pub mod quota;
 mod recently;
 
 pub use deliver::{Copy, PublishError, Safety, Staged, Text};
+pub use maildrop::{Listing, Maildrop};
 pub use quota::{NoRoom, Reservation, Usage};
 
 use crate::directory::UNLIMITED;

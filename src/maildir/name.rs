@@ -60,7 +60,24 @@ pub fn unique(name: &str) -> &str {
 
 /// The octets on disk, where the name tells (`,S=`).
 pub fn size(name: &str) -> Option<u64> {
-    unique(name).split(',').skip(1).find_map(|field| field.strip_prefix("S=")?.parse().ok())
+    field(name, "S=")
+}
+
+/// The octets with CRLF line ends, where the name tells (`,W=`).
+pub fn wire_size(name: &str) -> Option<u64> {
+    field(name, "W=")
+}
+
+fn field(name: &str, key: &str) -> Option<u64> {
+    unique(name).split(',').skip(1).find_map(|field| field.strip_prefix(key)?.parse().ok())
+}
+
+/// When a file was made, in microseconds, as its name tells: what messages are put in order by. 0 where it does not.
+pub fn made(name: &str) -> u64 {
+    let mut parts = name.split('.');
+    let seconds: u64 = parts.next().and_then(|seconds| seconds.parse().ok()).unwrap_or(0);
+    let micros = parts.next().and_then(|rest| rest.strip_prefix('M')?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
+    seconds.saturating_mul(1_000_000).saturating_add(micros.unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -74,8 +91,20 @@ mod tests {
         let name = FileName { stamp, host: escaped("mx/1:a,b"), size: 120, wire_size: 125 }.to_string();
         assert_eq!(name, "1700000000.M42P7Q3.mx\\0571\\072a\\054b,S=120,W=125");
         let flagged = format!("{name}:2,FS");
-        assert_eq!((unique(&flagged), size(&flagged)), (name.as_str(), Some(120)));
+        assert_eq!((unique(&flagged), size(&flagged), wire_size(&flagged)), (name.as_str(), Some(120), Some(125)));
+        assert_eq!(made(&flagged), 1_700_000_000_000_042);
         assert!(stamp.marks(&flagged) && !Stamp { sequence: 30, ..stamp }.marks(&name) && !stamp.marks("1700000000.M42P7Q31.mx"));
+    }
+
+    #[test]
+    fn foreign_names_tell_when_they_were_made_if_they_begin_with_a_number() {
+        for (given, micros) in
+            [("1204680122.27c448.host:2,S", 1_204_680_122_000_000), ("7", 7_000_000), ("7.M5.x", 7_000_005), ("a.M5", 5), ("", 0)]
+        {
+            assert_eq!(made(given), micros, "{given}");
+        }
+        assert_eq!(made("99999999999999999999.M1"), 1);
+        assert_eq!(made("18446744073709551615.M1"), u64::MAX);
     }
 
     #[test]

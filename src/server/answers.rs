@@ -127,7 +127,7 @@ async fn reserve(service: &Arc<Service>, transaction: &mut Transaction, route: R
 }
 
 /// A panic of the work is the caller's too: the session ends, and nothing of it is accepted.
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {

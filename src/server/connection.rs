@@ -17,6 +17,8 @@ use super::drive::{Carrier, Driver, Ending, Manners};
 use super::limits::Place;
 use super::proxy::{self, Source};
 use super::{ReverseLookup, Rules, Service, contains};
+use crate::protocol::pop3;
+use crate::protocol::pop3::reply::Whose;
 use crate::protocol::smtp::{Busy, Dialect, Encryption, Peer, Reply, Session, Trust};
 use crate::telemetry::Event;
 
@@ -32,6 +34,10 @@ pub enum Door {
     SmtpTls,
     /// LMTP, with STARTTLS offered on TCP.
     Lmtp,
+    /// POP3, with STLS offered.
+    Pop3,
+    /// POP3 inside TLS from the first byte.
+    Pop3Tls,
 }
 
 impl Door {
@@ -41,32 +47,53 @@ impl Door {
             Self::Smtp => "smtp",
             Self::SmtpTls => "smtp_tls",
             Self::Lmtp => "lmtp",
+            Self::Pop3 => "pop3",
+            Self::Pop3Tls => "pop3_tls",
         }
+    }
+
+    /// Whether TLS comes before anything is said.
+    pub fn is_tls(self) -> bool {
+        matches!(self, Self::SmtpTls | Self::Pop3Tls)
+    }
+
+    /// Whether owners call there for their mail.
+    pub fn is_pop3(self) -> bool {
+        matches!(self, Self::Pop3 | Self::Pop3Tls)
     }
 
     /// LMTP is spoken by mail systems of the same house.
     fn manners(self) -> Manners {
         match self {
             Self::Smtp | Self::SmtpTls => Manners::Tested,
-            Self::Lmtp => Manners::Trusted,
+            Self::Lmtp | Self::Pop3 | Self::Pop3Tls => Manners::Trusted,
         }
     }
 
     fn dialect(self) -> Dialect {
         match self {
-            Self::Smtp | Self::SmtpTls => Dialect::Smtp,
             Self::Lmtp => Dialect::Lmtp,
+            _ => Dialect::Smtp,
         }
     }
 }
 
 /// Why a connection found no place, in the words that the client hears.
-pub fn busy(rules: &Rules, what: Busy) -> Reply {
-    Reply::TooBusy { host: rules.session.hostname.clone(), what }
+pub fn busy(rules: &Rules, door: Door, what: Busy) -> String {
+    let host = rules.session.hostname.clone();
+    match (door.is_pop3(), what) {
+        (false, what) => Reply::TooBusy { host, what }.to_string(),
+        (true, Busy::Server) => pop3::Reply::TooBusy { host, whose: Whose::All }.to_string(),
+        (true, Busy::Client) => pop3::Reply::TooBusy { host, whose: Whose::Yours }.to_string(),
+    }
 }
 
 /// Serves a client on a Unix socket. It is a program of this machine: no TLS, no limits by client.
 pub async fn serve_unix(mut stream: UnixStream, door: Door, place: Place, service: Arc<Service>) {
+    if door.is_pop3() {
+        Box::pin(super::pop3::serve(stream, BytesMut::new(), None, door, service)).await;
+        return drop(place);
+    }
     let peer = Peer { address: None, name: None, trust: Trust::Ordinary };
     let settings = Arc::clone(&service.rules.load().session);
     let session = Session::new(door.dialect(), settings, peer, Encryption::Unavailable, Instant::now());
@@ -88,8 +115,13 @@ pub async fn serve_tcp(mut stream: TcpStream, address: IpAddr, door: Door, mut p
             Err(error) => return Event::ProxyRefused { client: &address.to_string(), cause: &error.to_string() }.say(),
         }
     }
-    if let Err(what) = place.belongs_to(address, rules.server.max_connections_per_client) {
-        return Box::pin(refuse(stream, address, door, busy(&rules, what))).await;
+    let (_, most) = rules.server.most(door);
+    if let Err(what) = place.belongs_to(address, most) {
+        return Box::pin(refuse(stream, address, door, busy(&rules, door, what))).await;
+    }
+    if door.is_pop3() {
+        drop(rules);
+        return Box::pin(super::pop3::serve(stream, input, Some(address), door, service)).await;
     }
     let (name, coming) = name_of(&service, &rules, address);
     let trust = if contains(&rules.server.xclient_from, address) { Trust::Proxy } else { Trust::Ordinary };
@@ -150,15 +182,14 @@ async fn upgrade(stream: TcpStream, driver: &mut Driver, service: &Service) -> E
 
 /// Says why there is no room, and closes. In TLS there are no words before the handshake, which is what a full server
 /// cannot afford.
-async fn refuse(mut stream: TcpStream, address: IpAddr, door: Door, reply: Reply) {
-    let (client, status) = (address.to_string(), reply.to_string());
+async fn refuse(mut stream: TcpStream, address: IpAddr, door: Door, status: String) {
+    let client = address.to_string();
     Event::ConnectionRefused { service: door.name(), client: &client, status: &status }.say();
-    if door != Door::SmtpTls {
-        let mut text = Vec::new();
-        reply.write(&mut text);
+    if !door.is_tls() {
+        let text = format!("{status}\r\n");
         // The client is refused either way.
         let _ = time::timeout(REFUSAL, async {
-            stream.write_all(&text).await?;
+            stream.write_all(text.as_bytes()).await?;
             stream.shutdown().await
         })
         .await;
@@ -166,9 +197,9 @@ async fn refuse(mut stream: TcpStream, address: IpAddr, door: Door, reply: Reply
 }
 
 /// A stream of which some octets have been read already.
-struct Preceded<S> {
-    first: BytesMut,
-    stream: S,
+pub(super) struct Preceded<S> {
+    pub(super) first: BytesMut,
+    pub(super) stream: S,
 }
 
 impl<S: Carrier> Carrier for Preceded<S> {

@@ -51,6 +51,10 @@ pub trait Carrier: AsyncRead + AsyncWrite + Unpin {
     /// Acknowledges at once what has been read. A client whose system holds small segments back until then (RFC 896)
     /// would otherwise wait with the end of its message for our delayed acknowledgement, 40 ms on Linux.
     fn acknowledge(&self);
+    /// Whether TLS makes sense on it.
+    fn can_encrypt(&self) -> bool {
+        true
+    }
 }
 
 impl Carrier for TcpStream {
@@ -62,6 +66,9 @@ impl Carrier for TcpStream {
 
 impl Carrier for UnixStream {
     fn acknowledge(&self) {}
+    fn can_encrypt(&self) -> bool {
+        false
+    }
 }
 
 impl<S: Carrier> Carrier for TlsStream<S> {
@@ -309,7 +316,7 @@ impl Driver {
 }
 
 /// Says that nothing more comes, and reads on for a moment.
-async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
+pub(super) async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
     let drain = async {
         stream.shutdown().await?;
         let (mut ignored, mut left) = ([0; IDLE], LINGER_OCTETS);
@@ -325,7 +332,7 @@ async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
     let _ = time::timeout(LINGER, drain).await;
 }
 
-async fn stopping(signal: &mut Option<watch::Receiver<bool>>) {
+pub(super) async fn stopping(signal: &mut Option<watch::Receiver<bool>>) {
     match signal {
         // An error means that the server is gone already.
         Some(signal) => drop(signal.wait_for(|stopping| *stopping).await),

@@ -1,28 +1,15 @@
 //! How many connections there may be, in total and from one client.
 //!
-//! A client is an IPv4 address or an IPv6 /64: a single host commands a whole /64 (RFC 6177), so counting addresses
-//! would count nothing. Unix sockets count in the total only. A [`Place`] gives itself back when dropped.
+//! A client is a [`Network`]. Unix sockets count in the total only. A [`Place`] gives itself back when dropped.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+use crate::mail::Network;
 use crate::protocol::smtp::Busy;
-
-/// What a client is counted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Network(IpAddr);
-
-impl Network {
-    fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V6(address) => Self(IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))),
-            v4 => Self(v4),
-        }
-    }
-}
 
 /// The counts of one server.
 #[derive(Debug)]

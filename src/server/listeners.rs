@@ -1,8 +1,8 @@
 //! Listening sockets: made here, or handed over by systemd.
 //!
 //! Sockets from systemd (`LISTEN_FDS`, sd_listen_fds(3)) are served as their `FileDescriptorName=` says: `smtp`,
-//! `smtp_tls` or `lmtp`. One without such a name is served as the configuration says of its address; their order tells
-//! nothing, since systemd promises none across units. A door that gets a socket from systemd binds none of its own.
+//! `smtp_tls`, `lmtp`, `pop3` or `pop3_tls`. One without such a name is served as the configuration says of its address; their
+//! order tells nothing, since systemd promises none across units. A door that gets a socket from systemd binds none of its own.
 //!
 //! Accepting never stops for good: when the process or the machine has no file or memory left for another connection, the
 //! loop pauses and tries again.
@@ -126,14 +126,22 @@ impl Inherited {
             Some("smtp") => Some(Door::Smtp),
             Some("smtp_tls") => Some(Door::SmtpTls),
             Some("lmtp") => Some(Door::Lmtp),
+            Some("pop3") => Some(Door::Pop3),
+            Some("pop3_tls") => Some(Door::Pop3Tls),
             _ => None,
         }
     }
 }
 
 /// The doors and where the configuration has them.
-fn configured(settings: &Settings) -> [(Door, &[Listen]); 3] {
-    [(Door::Smtp, &settings.smtp), (Door::SmtpTls, &settings.smtp_tls), (Door::Lmtp, &settings.lmtp)]
+fn configured(settings: &Settings) -> [(Door, &[Listen]); 5] {
+    [
+        (Door::Smtp, &settings.smtp),
+        (Door::SmtpTls, &settings.smtp_tls),
+        (Door::Lmtp, &settings.lmtp),
+        (Door::Pop3, &settings.pop3),
+        (Door::Pop3Tls, &settings.pop3_tls),
+    ]
 }
 
 /// Opens every listener, or none. Needs the runtime.
@@ -270,11 +278,12 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 
 async fn accept(listener: &Listener, service: &Arc<Service>) -> io::Result<()> {
     let door = listener.door;
-    let most = service.rules.load().server.max_connections;
+    let (most, _) = service.rules.load().server.most(door);
+    let limits = service.limits_of(door);
     match &listener.sockets {
         Sockets::Tcp(socket) => {
             let (stream, address) = socket.accept().await?;
-            match service.limits.enter(most) {
+            match limits.enter(most) {
                 Ok(place) => {
                     prepare(&stream);
                     tokio::spawn(connection::serve_tcp(stream, address.ip(), door, place, Arc::clone(service)));
@@ -284,7 +293,7 @@ async fn accept(listener: &Listener, service: &Arc<Service>) -> io::Result<()> {
         }
         Sockets::Unix(socket) => {
             let (stream, _) = socket.accept().await?;
-            match service.limits.enter(most) {
+            match limits.enter(most) {
                 Ok(place) => {
                     tokio::spawn(connection::serve_unix(stream, door, place, Arc::clone(service)));
                 }
@@ -304,12 +313,10 @@ fn prepare(stream: &TcpStream) {
 /// Tells a client that the server is full, in one system call: the words fit any fresh socket's buffer, and a full server
 /// has no task to spare.
 fn turn_away(socket: SockRef<'_>, client: &str, door: Door, service: &Service, what: crate::protocol::smtp::Busy) {
-    let reply = connection::busy(&service.rules.load(), what);
-    Event::ConnectionRefused { service: door.name(), client, status: &reply.to_string() }.say();
-    if door != Door::SmtpTls {
-        let mut text = Vec::new();
-        reply.write(&mut text);
+    let status = connection::busy(&service.rules.load(), door, what);
+    Event::ConnectionRefused { service: door.name(), client, status: &status }.say();
+    if !door.is_tls() {
         // The client is refused either way.
-        let _ = socket.send(&text);
+        let _ = socket.send(format!("{status}\r\n").as_bytes());
     }
 }

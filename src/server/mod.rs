@@ -6,6 +6,8 @@
 //! client that goes away leaves nothing behind. Refuses to know the protocols' grammar and any store's inside: no
 //! function here holds both a socket and a decision.
 //!
+//! What is said here of sessions is SMTP's and LMTP's; owners calling for their mail have a folder of their own, [`pop3`].
+//!
 //! Reading order: [`listeners`] (sockets), [`limits`] (who may enter), [`connection`] (from `accept` to close),
 //! [`proxy`], [`tls`], [`drive`] (the loop), [`answers`] (questions), [`transaction`] (what they leave until the end of data),
 //! [`report`] (what is told of a message), [`memory`], [`names`].
@@ -20,8 +22,9 @@ use ipnet::IpNet;
 use tokio::sync::watch;
 
 use crate::directory::Directory;
+use crate::directory::login::Logins;
 use crate::maildir::{self, Maildirs};
-use crate::protocol::smtp;
+use crate::protocol::{self, smtp};
 use crate::router;
 use crate::spool::Spool;
 use crate::telemetry::Recent;
@@ -33,6 +36,7 @@ pub mod limits;
 pub mod listeners;
 pub mod memory;
 pub mod names;
+pub mod pop3;
 pub mod proxy;
 pub mod report;
 pub mod room;
@@ -83,10 +87,22 @@ pub struct Settings {
     pub smtp_tls: Vec<Listen>,
     /// LMTP, with STARTTLS offered on TCP.
     pub lmtp: Vec<Listen>,
+    /// POP3, with STLS offered.
+    pub pop3: Vec<Listen>,
+    /// POP3 inside TLS from the first byte.
+    pub pop3_tls: Vec<Listen>,
     /// Connections in total.
     pub max_connections: usize,
     /// Connections from one client address.
     pub max_connections_per_client: usize,
+    /// Connections of POP3 in total: counted apart, so that nobody who calls for mail keeps mail from coming in.
+    pub max_callers: usize,
+    /// Connections of POP3 from one client address.
+    pub max_callers_per_client: usize,
+    /// Where POP3 takes passwords without TLS.
+    pub plaintext: pop3::Plaintext,
+    /// How long a POP3 client may take nothing of what it asked for.
+    pub stall_timeout: Duration,
     /// Clients that speak the PROXY protocol first.
     pub proxy_from: Vec<IpNet>,
     /// Clients that may use XCLIENT.
@@ -101,11 +117,24 @@ pub struct Settings {
     pub certificate: Certificate,
 }
 
+impl Settings {
+    /// How many connections may come through a door, in total and from one client.
+    fn most(&self, door: connection::Door) -> (usize, usize) {
+        if door.is_pop3() {
+            (self.max_callers, self.max_callers_per_client)
+        } else {
+            (self.max_connections, self.max_connections_per_client)
+        }
+    }
+}
+
 /// What a reload may change. A session takes its own settings when it begins, routing at each recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     /// Sessions.
     pub session: Arc<smtp::Settings>,
+    /// Sessions of POP3.
+    pub pop3: Arc<protocol::pop3::Settings>,
     /// Routing.
     pub routing: router::Limits,
     /// Mailboxes.
@@ -128,14 +157,26 @@ pub struct Service {
     pub rules: ArcSwap<Rules>,
     /// The certificate.
     pub tls: tls::Tls,
-    /// Connections.
+    /// Connections of SMTP and LMTP.
     pub limits: Arc<limits::Limits>,
+    /// Connections of POP3.
+    pub callers: Arc<limits::Limits>,
+    /// Who may come in.
+    pub logins: Arc<Logins>,
+    /// Who has which mailbox.
+    pub mailboxes: Arc<pop3::mailboxes::Mailboxes>,
     /// Message text in memory.
     pub memory: memory::Memory,
     /// Names of client addresses.
     pub names: Option<names::Names>,
     /// Turns true when the server is to stop.
     pub stopping: watch::Sender<bool>,
+}
+
+impl Service {
+    fn limits_of(&self, door: connection::Door) -> &Arc<limits::Limits> {
+        if door.is_pop3() { &self.callers } else { &self.limits }
+    }
 }
 
 fn contains(networks: &[IpNet], address: IpAddr) -> bool {

@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod disk;
+pub mod folder;
 
 pub use clock::Numbering;
 pub use disk::{Disk, InPlace, Kind, Real};

@@ -133,6 +133,19 @@ pub enum Event<'a> {
     CopiesWaiting { count: usize },
     /// A periodic task failed; it will be tried again.
     TaskFailed { task: &'a str, cause: &'a str },
+
+    /// Name and password did not fit, or nobody has that name.
+    LoginFailed { service: &'a str, client: &'a str, name: &'a str },
+    /// A name or an address has failed so often that its logins are refused for a while.
+    LoginsLimited { service: &'a str, what: &'a str, whose: &'a str },
+    /// Somebody who may come in finds the mailbox taken.
+    MailboxInUse { mailbox: &'a str, client: &'a str, holder: &'a str, seconds: u64 },
+    /// A message that its owner deleted is still there.
+    NotExpunged { mailbox: &'a str, cause: &'a str },
+    /// A POP3 session has ended.
+    MailboxVisited(Visit<'a>),
+    /// A password hash was made anew at the cost that is configured now.
+    PasswordRenewed { name: &'a str },
     /// A deleted account's mail was removed for good.
     Purged { name: &'a str },
     /// Some of it is left.
@@ -146,6 +159,23 @@ pub enum Event<'a> {
     Stopping { connections: usize },
     /// It has stopped; `cut` connections did not end in time.
     Stopped { cut: usize },
+}
+
+/// What an owner did in a mailbox.
+#[derive(Debug, Clone, Copy)]
+pub struct Visit<'a> {
+    /// The mailbox.
+    pub mailbox: &'a str,
+    /// The client.
+    pub client: &'a str,
+    /// Whether TLS protected the session.
+    pub tls: bool,
+    /// Messages fetched, or looked into.
+    pub retrieved: u64,
+    /// Octets read for that.
+    pub octets: u64,
+    /// Messages removed.
+    pub deleted: u64,
 }
 
 impl Event<'_> {
@@ -205,6 +235,17 @@ impl Event<'_> {
                 error!(cause, "the mail's file system could not be synced; the spool's log keeps its mail, and grows; see to the disk")
             }
             Self::CopiesWaiting { count } => warn!(count, "copies wait in the spool for a mailbox that cannot be written"),
+            Self::LoginFailed { service, client, name } => warn!(service, client, name, "login failed: wrong name or password"),
+            Self::LoginsLimited { service, what, whose } => {
+                warn!(service, what, whose, "too many failed logins; further ones are refused for a while")
+            }
+            Self::MailboxInUse { mailbox, client, holder, seconds } => {
+                info!(mailbox, client, holder, seconds, "login refused: another session has the mailbox")
+            }
+            Self::NotExpunged { mailbox, cause } => error!(mailbox, cause, "a deleted message cannot be removed; its owner was told"),
+            Self::MailboxVisited(visit) => visit.say(),
+            Self::PasswordRenewed { name } => info!(name, "password hash made anew at the configured cost"),
+
             Self::TaskFailed { task, cause } => error!(task, cause, "task failed; it will be tried again"),
             Self::PurgeUnfinished { cause } => {
                 warn!(cause, "mail of an account that was removed for good is still there; it is tried again at the next start")
@@ -216,6 +257,18 @@ impl Event<'_> {
             Self::ReloadRefused { cause } => error!(cause, "reload refused; the old configuration stays in force"),
             Self::Stopping { connections } => info!(connections, "stopping"),
             Self::Stopped { cut } => info!(cut, "stopped"),
+        }
+    }
+}
+
+impl Visit<'_> {
+    /// A visit that changed nothing is for those who look closely: clients call every few minutes.
+    fn say(&self) {
+        let Self { mailbox, client, tls, retrieved, octets, deleted } = *self;
+        if retrieved + deleted > 0 {
+            info!(mailbox, client, tls, retrieved, octets, deleted, "mail fetched");
+        } else {
+            debug!(mailbox, client, tls, "mailbox looked at");
         }
     }
 }

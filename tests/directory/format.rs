@@ -82,6 +82,7 @@ fn samples() -> Vec<(&'static str, Key, Record)> {
         ("entry", Key::entry(&target("x@example.org"), &Referrer::Alias(key("@example.org"))), Record::Entry),
         ("trash", Key::trash(&name("alice"), AccountId(300)), Record::Trash(Box::new(trashed))),
         ("uses", Key::uses(&key("info@example.org")), Record::Uses(Uses { last: at(5), times: 9 })),
+        ("login", Key::login(AccountId(300)), Record::Login(at(5))),
         ("audit", Key::audit(Revision(7)), Record::Audit(Box::new(entry()))),
         ("counters", Key::counters(), Record::Counters(Counters { format: 1, revision: Revision(7), next_id: AccountId(301) })),
     ]

@@ -68,6 +68,7 @@ pub fn purge(draft: &mut Draft<'_>, id: AccountId) -> Result<(), ChangeError> {
     }
     draft.remove(key);
     draft.remove(Key::id(id));
+    draft.remove(Key::login(id));
     draft.tell(Effect::PopPurged { id, name: name.clone() });
     Ok(())
 }

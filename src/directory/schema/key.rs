@@ -28,6 +28,8 @@ pub enum Family {
     Trash,
     /// Domain, local part → how often the alias was used. Apart from the alias, so that counting never meets an edit.
     Uses,
+    /// Account id → when its owner logged in last. Apart from the account for the same reason.
+    Logins,
     /// Revision → audit entry.
     Audit,
     /// The revision, and the next account id.
@@ -36,7 +38,7 @@ pub enum Family {
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Domains,
         Self::Names,
         Self::Ids,
@@ -47,6 +49,7 @@ impl Family {
         Self::Targets,
         Self::Trash,
         Self::Uses,
+        Self::Logins,
         Self::Audit,
         Self::Meta,
     ];
@@ -64,6 +67,7 @@ impl Family {
             Self::Targets => "targets",
             Self::Trash => "trash",
             Self::Uses => "uses",
+            Self::Logins => "logins",
             Self::Audit => "audit",
             Self::Meta => "meta",
         }
@@ -136,6 +140,10 @@ impl Key {
     /// Of an alias's uses.
     pub fn uses(key: &AliasKey) -> Self {
         Self::new(Family::Uses, alias_bytes(key))
+    }
+    /// Of an account's last login.
+    pub fn login(id: AccountId) -> Self {
+        Self::new(Family::Logins, id.0.to_be_bytes().as_slice())
     }
     /// Of the mark that `referrer` leads to `target`.
     pub fn entry(target: &Target, referrer: &Referrer) -> Self {

@@ -24,6 +24,7 @@ pub enum Record {
     Entry,
     Trash(Box<Trashed>),
     Uses(Uses),
+    Login(Timestamp),
     Audit(Box<Entry>),
     Counters(Counters),
 }
@@ -96,7 +97,7 @@ fn damaged(key: &Key) -> Unreadable {
 fn place(key: &Key) -> String {
     let family = key.family.name();
     match key.family {
-        Family::Ids | Family::Audit => format!("record {} of {family}", key.to_number().unwrap_or_default()),
+        Family::Ids | Family::Logins | Family::Audit => format!("record {} of {family}", key.to_number().unwrap_or_default()),
         _ => format!("record `{}` of {family}", key.bytes.escape_ascii()),
     }
 }

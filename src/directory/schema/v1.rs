@@ -102,6 +102,7 @@ pub fn write(record: &Record, revision: Revision, bytes: Vec<u8>) -> postcard::R
         Record::Entry => Ok(bytes),
         Record::Trash(trashed) => postcard::to_extend(&write_trash(trashed), bytes),
         Record::Uses(uses) => postcard::to_extend(&UsesV1 { last: moment(uses.last), times: uses.times }, bytes),
+        Record::Login(last) => postcard::to_extend(&moment(*last), bytes),
         Record::Audit(entry) => postcard::to_extend(entry, bytes),
         Record::Counters(c) => postcard::to_extend(&(c.format, c.revision.0, c.next_id.0), bytes),
     }
@@ -126,6 +127,7 @@ pub fn read(key: &Key, body: &[u8]) -> Option<Record> {
         Family::Targets => Record::Entry,
         Family::Trash => Record::Trash(Box::new(read_trash(key, take(body)?)?)),
         Family::Uses => Record::Uses(read_uses(take(body)?)?),
+        Family::Logins => Record::Login(timestamp(take(body)?)?),
         Family::Audit => Record::Audit(Box::new(take::<Entry>(body)?)),
         Family::Meta => {
             let (format, revision, next_id) = take(body)?;

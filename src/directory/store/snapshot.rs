@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use jiff::Timestamp;
 use rocksdb::{ReadOptions, SnapshotWithThreadMode};
 
 use super::engine::{Database, Engine, unreadable};
@@ -180,6 +181,11 @@ impl<'a> Snapshot<'a> {
             _ => false,
         };
         Ok(given && self.read(&Key::id(id))?.is_none())
+    }
+
+    /// When the owner of a POP account logged in last, as far as it has been written down.
+    pub fn last_login(&self, id: AccountId) -> Result<Option<Timestamp>, Unreadable> {
+        only!(self.read(&Key::login(id)), Login)
     }
 
     fn read(&self, key: &Key) -> Result<Option<(Revision, Record)>, Unreadable> {
