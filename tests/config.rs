@@ -10,6 +10,7 @@ use restante::config::{self, Config, Errors, LoadError, parse};
 use restante::directory::Target;
 use restante::protocol::smtp::{BareNewline, Vrfy};
 use restante::router::Disabled;
+use restante::server::pop3::Plaintext;
 use restante::server::{Certificate, Listen, ReverseLookup};
 use restante::spool::Bounds;
 use restante::spool::log::SEGMENT;
@@ -43,7 +44,7 @@ fn the_reference_file_is_generated() {
 
 #[test]
 fn the_defaults_are_those_of_the_design() {
-    let Config { hostname, spool, mail, trash_days, session, routing, server, admin, password, log, spool_log } = parse("").unwrap();
+    let Config { hostname, spool, mail, trash_days, session, routing, server, admin, password, log, pop3, spool_log } = parse("").unwrap();
     assert_eq!(spool_log, Bounds { segment: SEGMENT, total: 512 << 20 });
     assert_eq!((hostname.as_str(), spool, trash_days), ("localhost", PathBuf::from("spool"), 30));
     assert_eq!((mail.root, mail.hostname.as_str(), mail.default_quota), (PathBuf::from("spool/mail"), "localhost", None));
@@ -55,6 +56,9 @@ fn the_defaults_are_those_of_the_design() {
     assert_eq!((routing.subaddress_separators.as_str(), routing.postmaster, routing.disabled), ("+", None, Disabled::Unknown));
     assert_eq!((server.smtp, server.smtp_tls, server.lmtp), (vec![tcp("127.0.0.1:2525")], vec![], vec![tcp("127.0.0.1:2424")]));
     assert_eq!((server.max_connections, server.max_connections_per_client), (16_000, 12_000));
+    assert_eq!((server.pop3, server.pop3_tls), (vec![tcp("127.0.0.1:2110")], vec![tcp("127.0.0.1:2995")]));
+    assert_eq!((server.max_callers, server.max_callers_per_client, server.plaintext), (8000, 4000, Plaintext::Loopback));
+    assert_eq!((pop3.idle_timeout, pop3.max_errors, server.stall_timeout), (Duration::from_secs(600), 20, Duration::from_secs(120)));
     assert_eq!((server.proxy_from, server.xclient_from, server.reverse_lookup), (vec![], vec![], ReverseLookup::Background));
     assert_eq!(server.certificate, Certificate::SelfSigned { folder: "spool/tls".into() });
     assert_eq!(server.shutdown_grace, Duration::from_secs(30));
@@ -97,7 +101,14 @@ fn every_key_reaches_its_setting() {
         [lmtp]
         listen = ["unix:run/lmtp", "unix:/run/lmtp"]
         [pop3]
+        listen = ["0.0.0.0:110"]
+        listen_tls = []
         plaintext = "never"
+        max_connections = 6
+        max_connections_per_client = 7
+        max_errors = 8
+        idle_timeout = "20m"
+        stall_timeout = "30s"
         [dns]
         servers = ["192.0.2.53", "[2001:db8::53]:5353"]
         [admin]
@@ -118,7 +129,7 @@ fn every_key_reaches_its_setting() {
         level = "warn,restante::router=debug"
         "#,
     );
-    let Config { hostname, spool, mail, trash_days, session, routing, server, admin, password, log, spool_log } = config.unwrap();
+    let Config { hostname, spool, mail, trash_days, session, routing, server, admin, password, log, pop3, spool_log } = config.unwrap();
     assert_eq!(spool_log, Bounds { segment: SEGMENT, total: 1 << 30 });
     assert_eq!((hostname.as_str(), spool, trash_days), ("mail.example.org", PathBuf::from("/var/lib/restante"), 7));
     assert_eq!((mail.root, mail.default_quota, mail.over), (PathBuf::from("/srv/mail"), Some(1 << 30), maildir::Over::Reject));
@@ -140,6 +151,9 @@ fn every_key_reaches_its_setting() {
     assert_eq!((server.smtp, server.smtp_tls), (vec![tcp("0.0.0.0:0"), tcp("[::]:25")], vec![tcp("127.0.0.1:465")]));
     assert_eq!(server.lmtp, [Listen::Unix("run/lmtp".into()), Listen::Unix("/run/lmtp".into())]);
     assert_eq!((server.max_connections, server.max_connections_per_client), (4, 5));
+    assert_eq!((server.pop3, server.pop3_tls, server.plaintext), (vec![tcp("0.0.0.0:110")], vec![], Plaintext::Never));
+    assert_eq!((server.max_callers, server.max_callers_per_client, server.stall_timeout), (6, 7, Duration::from_secs(30)));
+    assert_eq!((pop3.hostname.as_str(), pop3.idle_timeout, pop3.max_errors), ("mail.example.org", Duration::from_secs(1200), 8));
     let networks: Vec<String> = server.proxy_from.iter().chain(&server.xclient_from).map(ToString::to_string).collect();
     assert_eq!(networks, ["192.0.2.1/32", "2001:db8::/32", "10.0.0.0/8"]);
     assert_eq!((server.reverse_lookup, server.shutdown_grace), (ReverseLookup::Off, Duration::ZERO));

@@ -35,6 +35,7 @@ pub fn text(folder: &Path) -> String {
         "hostname = \"mx.example.org\"\n[spool]\ndir = {:?}\n[mail]\nroot = {:?}\n\
          [smtp]\nlisten = [\"127.0.0.1:0\"]\nlisten_tls = [\"127.0.0.1:0\"]\n\
          [lmtp]\nlisten = [\"127.0.0.1:0\", {:?}]\n\
+         [pop3]\nlisten = [\"127.0.0.1:0\"]\nlisten_tls = [\"127.0.0.1:0\"]\n\
          [admin]\nlisten = \"127.0.0.1:0\"\nsocket = {:?}\n",
         at("spool"),
         at("spool/mail"),

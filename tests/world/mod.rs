@@ -50,6 +50,8 @@ const MAIL_ID: u32 = 8;
 pub struct Addresses {
     pub smtp: Option<SocketAddr>,
     pub lmtp: Option<SocketAddr>,
+    pub pop3: Option<SocketAddr>,
+    pub pop3_tls: Option<SocketAddr>,
 }
 
 /// A server with its folder.
@@ -140,6 +142,16 @@ impl World {
         self.addresses.lmtp.expect("the server has run")
     }
 
+    /// Where POP3 listens.
+    pub fn pop3(&self) -> SocketAddr {
+        self.addresses.pop3.expect("the server has run")
+    }
+
+    /// Where POP3 inside TLS listens.
+    pub fn pop3_tls(&self) -> SocketAddr {
+        self.addresses.pop3_tls.expect("the server has run")
+    }
+
     /// The server's process id.
     pub fn pid(&self) -> u32 {
         self.server.as_ref().expect("the server runs").id()
@@ -161,6 +173,7 @@ impl World {
              [mail]\nroot = {mail:?}\n\
              [smtp]\nlisten = [\"{smtp}\"]\n{more}\n\
              [lmtp]\nlisten = [\"{lmtp}\", \"unix:{socket}\"]\n\
+             [pop3]\nlisten = [\"{pop3}\"]\nlisten_tls = [\"{pop3_tls}\"]\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n{tables}\n",
             spool = self.spool(),
             mail = self.spool().join("mail"),
@@ -168,6 +181,8 @@ impl World {
             more = self.settings.smtp,
             lmtp = listen(self.addresses.lmtp),
             socket = self.lmtp_socket().display(),
+            pop3 = listen(self.addresses.pop3),
+            pop3_tls = listen(self.addresses.pop3_tls),
             tables = self.settings.tables,
         )
         .expect("a string takes it");
@@ -204,7 +219,12 @@ impl World {
             assert!(server.runs(), "the server ended by itself:\n{}", self.log());
             let run: Value = serde_json::from_slice(&fs::read(&run).ok()?).ok()?;
             // A file that a killed server left behind names another process.
-            (run.get("pid")?.as_u64()? == pid).then(|| Addresses { smtp: first(&run, "smtp"), lmtp: first(&run, "lmtp") })
+            (run.get("pid")?.as_u64()? == pid).then(|| Addresses {
+                smtp: first(&run, "smtp"),
+                lmtp: first(&run, "lmtp"),
+                pop3: first(&run, "pop3"),
+                pop3_tls: first(&run, "pop3_tls"),
+            })
         })
         .unwrap_or_else(|| panic!("the server is not ready:\n{}", self.log()));
         self.server = Some(server);
