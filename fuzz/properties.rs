@@ -12,6 +12,7 @@ use bytes::BytesMut;
 use restante::mail::{Address, Domain, Mailbox, Name, QueueId};
 use restante::protocol::data::{Decoder, Framing};
 use restante::protocol::line::{COMMAND_OCTETS, Ending, Line, Lines};
+use restante::protocol::pop3::{self, text::Measure};
 use restante::protocol::smtp::{Answer, BareNewline, Dialect, Encryption, Peer, Question, Reply, Session, Settings, Step, Trust, Vrfy};
 
 /// The first octet says how large the pieces are in which the others arrive.
@@ -127,6 +128,128 @@ fn session(dialect: Dialect, input: &[u8]) {
         let whole = play(Encryption::Unavailable, input.len());
         if ![&pieces, &whole].iter().any(|played| played.output.contains("You talked before")) {
             assert_eq!(pieces, whole);
+        }
+    }
+}
+
+/// A mailbox of three messages.
+struct Mailbox3;
+
+/// Their texts: of no octets, with every kind of line end, and long enough to be sent in pieces.
+fn mailbox_text(index: usize) -> Vec<u8> {
+    match index {
+        0 => Vec::new(),
+        1 => b"a: b\r\n\n.c\rd\n..\ne".to_vec(),
+        _ => b"x: y\n\n.line\n".repeat(5000),
+    }
+}
+
+impl pop3::Maildrop for Mailbox3 {
+    fn messages(&self) -> usize {
+        3
+    }
+    fn octets(&self, index: usize) -> u64 {
+        let mut measure = Measure::default();
+        measure.take(&mailbox_text(index));
+        measure.end()
+    }
+    fn write_uid(&self, index: usize, out: &mut Vec<u8>) {
+        out.extend_from_slice(format!("uid{index}").as_bytes());
+    }
+}
+
+/// Nothing makes a session of POP3 panic, spin, gather output without bound, remove anything but at `QUIT`, or let in
+/// who gave no right password; and the outcome does not depend on how octets arrive, unless there is a handshake.
+pub fn pop3(input: &[u8]) {
+    let (size, input) = cut(input);
+    play_pop3(Encryption::Offered, input, size);
+    let pieces = play_pop3(Encryption::Unavailable, input, size);
+    assert_eq!(pieces, play_pop3(Encryption::Unavailable, input, input.len()));
+}
+
+#[derive(Debug, PartialEq, Eq, Default)]
+struct Visit {
+    output: Vec<u8>,
+    removed: Option<Vec<usize>>,
+    logged_in: bool,
+    open: Option<(usize, usize)>,
+    closed: bool,
+}
+
+fn play_pop3(encryption: Encryption, input: &[u8], size: usize) -> Visit {
+    let now = Instant::now();
+    let settings = pop3::Settings { hostname: "mx.example.org".into(), idle_timeout: Duration::from_secs(600), max_errors: 20 };
+    let mut session = pop3::Session::new(Arc::new(settings), encryption, pop3::Clear::Allowed, now);
+    let (mut held, mut output, mut visit) = (BytesMut::new(), Vec::new(), Visit::default());
+    session.greet(&mut output);
+    for piece in input.chunks(size.max(1)) {
+        held.extend_from_slice(piece);
+        visit.advance(&mut session, &mut held, &mut output, now);
+        if visit.closed {
+            break;
+        }
+        assert!(held.len() < COMMAND_OCTETS, "input is left although the session wants more");
+        assert!(session.deadline() > now && visit.removed.is_none());
+    }
+    visit.output.append(&mut output);
+    assert!(visit.output.ends_with(b"\r\n") && visit.output.starts_with(b"+OK "));
+    visit
+}
+
+impl Visit {
+    fn advance(&mut self, session: &mut pop3::Session, held: &mut BytesMut, output: &mut Vec<u8>, now: Instant) {
+        // A command is four octets at least, and the longest message comes in so many pieces.
+        for _ in 0..(held.len() + 2) * 40 {
+            assert!(output.len() < 256 * 1024, "{} octets of output", output.len());
+            match session.advance(held, output, now) {
+                pop3::Step::Read => return,
+                pop3::Step::Close => {
+                    self.closed = true;
+                    return;
+                }
+                pop3::Step::Write => self.output.append(output),
+                pop3::Step::StartTls => {
+                    held.clear();
+                    session.encrypted(now);
+                }
+                pop3::Step::Text => self.text(session, output, now),
+                pop3::Step::Ask(question) => {
+                    let answer = self.answer(question);
+                    session.answer(answer, output, now);
+                }
+            }
+        }
+        panic!("the session does not come to rest");
+    }
+
+    fn text(&mut self, session: &mut pop3::Session, output: &mut Vec<u8>, now: Instant) {
+        let (index, at) = self.open.expect("a message was opened");
+        let text = mailbox_text(index);
+        let end = (at + 4000).min(text.len());
+        self.open = Some((index, end));
+        if at == end { session.text_ended(output, now) } else { session.text(&text[at..end], output, now) }
+        self.output.append(output);
+    }
+
+    fn answer(&mut self, question: pop3::Question) -> pop3::Answer {
+        match question {
+            pop3::Question::Login(credentials) => {
+                assert!(!self.logged_in);
+                self.logged_in = credentials.name == "alice" && credentials.secret.expose() == "secret";
+                pop3::Answer::Login(if self.logged_in { Ok(Arc::new(Mailbox3)) } else { Err(pop3::Denied::WrongPassword) })
+            }
+            pop3::Question::Open(index) => {
+                assert!(self.logged_in && index < 3);
+                self.open = Some((index, 0));
+                pop3::Answer::Opened(Ok(()))
+            }
+            pop3::Question::Remove(indexes) => {
+                assert!(self.logged_in && !indexes.is_empty() && indexes.is_sorted() && indexes.iter().all(|index| *index < 3));
+                assert!(self.removed.is_none());
+                let failed = indexes.iter().copied().filter(|index| *index == 1).collect();
+                self.removed = Some(indexes);
+                pop3::Answer::Removed(failed)
+            }
         }
     }
 }

@@ -24,6 +24,7 @@ fn corpus_holds() {
     replay("data", properties::data);
     replay("smtp", properties::smtp);
     replay("lmtp", properties::lmtp);
+    replay("pop3", properties::pop3);
     replay("address", properties::address);
     replay("config", properties::config);
 }
@@ -92,6 +93,53 @@ fn dialogue() -> impl Strategy<Value = Vec<u8>> {
     (any::<u8>(), proptest::collection::vec(piece, 0..40)).prop_map(|(size, pieces)| [vec![size], pieces.concat()].concat())
 }
 
+/// The same for POP3.
+fn visit() -> impl Strategy<Value = Vec<u8>> {
+    let commands = [
+        "USER alice\r\n",
+        "PASS secret\r\n",
+        "PASS wrong\r\n",
+        "AUTH PLAIN\r\n",
+        "AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n",
+        "AUTH LOGIN YWxpY2U=\r\n",
+        "c2VjcmV0\r\n",
+        "*\r\n",
+        "AUTH\r\n",
+        "CAPA\r\n",
+        "STLS\r\n",
+        "UTF8\r\n",
+        "APOP alice 0\r\n",
+        "STAT\r\n",
+        "LIST\r\n",
+        "LIST 2\r\n",
+        "UIDL\r\n",
+        "UIDL 3\r\n",
+        "RETR 1\r\n",
+        "RETR 2\r\n",
+        "RETR 3\r\n",
+        "RETR 0\r\n",
+        "TOP 2 1\r\n",
+        "TOP 3 99999\r\n",
+        "DELE 1\r\n",
+        "DELE 2\r\n",
+        "DELE 3\r\n",
+        "RSET\r\n",
+        "NOOP\r\n",
+        "NOOP\n",
+        "QUIT\r\n",
+        "\r",
+        "\n",
+        "\0",
+        " ",
+    ];
+    let piece = prop_oneof![
+        12 => proptest::sample::select(commands.map(|command| command.as_bytes().to_vec()).to_vec()),
+        1 => proptest::collection::vec(any::<u8>(), 0..8),
+        1 => (0usize..5000).prop_map(|length| vec![b'x'; length]),
+    ];
+    (any::<u8>(), proptest::collection::vec(piece, 0..30)).prop_map(|(size, pieces)| [vec![size], pieces.concat()].concat())
+}
+
 /// Octets among which those with a meaning in text are frequent.
 fn text() -> impl Strategy<Value = Vec<u8>> {
     let octet = prop_oneof![3 => Just(b'\r'), 3 => Just(b'\n'), 2 => Just(b'.'), 2 => Just(b'a'), 1 => any::<u8>()];
@@ -121,6 +169,12 @@ proptest! {
     fn lmtp_holds(input in dialogue()) {
         properties::lmtp(&[&input[..1], b"LHLO c\r\n", &input[1..]].concat());
         properties::lmtp(&input);
+    }
+
+    #[test]
+    fn pop3_holds(input in visit()) {
+        properties::pop3(&[&input[..1], b"USER alice\r\nPASS secret\r\n", &input[1..]].concat());
+        properties::pop3(&input);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! What operations work on: the parts of the server that they need, and nothing else of it.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 
 use crate::directory::Directory;
+use crate::directory::login::Logins;
 use crate::directory::password::Cost;
 use crate::maildir::{Maildirs, Over};
 use crate::protocol::smtp;
@@ -21,6 +23,16 @@ pub struct Context {
     pub recent: Option<Arc<Recent>>,
     /// What a reload of the configuration may change.
     pub rules: ArcSwap<Rules>,
+    /// How the server calls for mail itself; nothing where no server runs, or before it listens.
+    pub calling: OnceLock<Calling>,
+}
+
+/// What it takes to call for mail at the server's own door.
+pub struct Calling {
+    /// Who may come in, and who issues what lets the server in.
+    pub logins: Arc<Logins>,
+    /// Where POP3 listens in clear, if it does.
+    pub listener: Option<SocketAddr>,
 }
 
 /// What a reload of the configuration may change.
@@ -41,6 +53,6 @@ pub struct Rules {
 impl Context {
     /// Brings the parts together.
     pub fn new(directory: Arc<Directory>, maildirs: Arc<Maildirs>, recent: Option<Arc<Recent>>, rules: Rules) -> Self {
-        Self { directory, maildirs, recent, rules: ArcSwap::from_pointee(rules) }
+        Self { directory, maildirs, recent, rules: ArcSwap::from_pointee(rules), calling: OnceLock::new() }
     }
 }

@@ -16,6 +16,7 @@ use tokio::task;
 use super::numbering::LastId;
 use super::run_file::{Addresses, RunFile};
 use super::{Running, chores, commands, heal};
+use crate::admin::context::Calling;
 use crate::admin::operations::masters;
 use crate::admin::{self, Context};
 use crate::config::Config;
@@ -89,6 +90,9 @@ pub async fn start(config: Config, inherited: Inherited) -> Result<Running, Star
     let socket = config.admin.socket.clone();
     let admin = admin::socket::bind(&socket).map_err(|cause| StartError::AdminSocket { path: socket.clone(), cause })?;
     let addresses = Addresses::of(&listeners);
+    let listener = addresses.pop3.iter().find_map(|address| address.parse().ok());
+    // It is set once: here.
+    let _ = context.calling.set(Calling { logins: Arc::clone(&service.logins), listener });
     let stop = watch::Sender::new(false);
     let mut tasks = Vec::new();
     for listener in listeners {

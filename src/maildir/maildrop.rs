@@ -70,7 +70,7 @@ impl Listing {
     /// Takes a name; its size is 0 until it is known.
     fn push(&mut self, part: Part, file: &[u8]) -> io::Result<()> {
         let text = std::str::from_utf8(file).ok();
-        let unique = memchr::memchr(b':', file).unwrap_or(file.len());
+        let unique = unique_part(file).len();
         let many = |_| io::Error::other("the mailbox has too many messages");
         let entry = Entry {
             octets: text.and_then(name::wire_size).unwrap_or(UNKNOWN),
@@ -109,15 +109,30 @@ impl pop3::Maildrop for Listing {
 
     /// The unique part of the file's name, or a digest of it where that is too long or not printable.
     fn write_uid(&self, index: usize, out: &mut Vec<u8>) {
-        let unique = self.entries.get(index).map_or(&[][..], |entry| self.unique(entry));
-        if unique.len() <= UID_OCTETS && unique.iter().all(u8::is_ascii_graphic) {
-            return out.extend_from_slice(unique);
-        }
-        let digest = digest::digest(&digest::SHA256, unique);
-        for octet in digest.as_ref().iter().take(DIGEST_OCTETS) {
-            out.extend_from_slice(format!("{octet:02x}").as_bytes());
-        }
+        write_uid_of(self.entries.get(index).map_or(&[], |entry| self.unique(entry)), out);
     }
+}
+
+fn write_uid_of(unique: &[u8], out: &mut Vec<u8>) {
+    if unique.len() <= UID_OCTETS && unique.iter().all(u8::is_ascii_graphic) {
+        return out.extend_from_slice(unique);
+    }
+    let digest = digest::digest(&digest::SHA256, unique);
+    for octet in digest.as_ref().iter().take(DIGEST_OCTETS) {
+        out.extend_from_slice(format!("{octet:02x}").as_bytes());
+    }
+}
+
+/// The unique id of a file of this name, wherever it lies.
+pub fn uid(file: &[u8]) -> String {
+    let mut uid = Vec::new();
+    write_uid_of(unique_part(file), &mut uid);
+    String::from_utf8_lossy(&uid).into_owned()
+}
+
+/// The part of a name that stays when flags change.
+fn unique_part(file: &[u8]) -> &[u8] {
+    file.get(..memchr::memchr(b':', file).unwrap_or(file.len())).unwrap_or_default()
 }
 
 /// An open mailbox.
@@ -223,8 +238,7 @@ impl Maildrop {
         for part in [Part::New, Part::Cur] {
             let path = self.folder(part).clone();
             each_file(&path, &mut |file| {
-                let unique = file.get(..memchr::memchr(b':', file).unwrap_or(file.len())).unwrap_or_default();
-                if let Some(index) = known.get(unique) {
+                if let Some(index) = known.get(unique_part(file)) {
                     self.moved.insert(*index, (part, file.into()));
                 }
             })?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use super::extract::{self, Condition, Path, Query, Rehearsal, Who};
 use super::respond::{Answer, Created, Tagged};
 use super::run;
 use crate::admin::context::Context;
-use crate::admin::operations::{Page, Paging, Removal, domains, masters, names, password, trace, trash};
+use crate::admin::operations::{Page, Paging, Removal, domains, fetch, masters, names, password, trace, trash};
 use crate::admin::problem::Problem;
 use crate::directory::View;
 use crate::mail::{Domain, Name, QueueId};
@@ -30,6 +30,7 @@ pub(super) fn routes() -> Router<Arc<Context>> {
         .route("/trash", get(list_trash))
         .route("/trace", get(show_trace))
         .route("/deliveries/{id}", get(show_delivery))
+        .route("/deliveries/{id}/fetch", post(fetch_delivery))
         .route("/health", get(health))
 }
 
@@ -126,6 +127,10 @@ async fn show_trace(context: Shared, Who(who): Who, Query(traced): Query<Traced>
 
 async fn show_delivery(context: Shared, Who(who): Who, Path(id): Path<QueueId>) -> Answer<Delivery> {
     run(context, who, move |context, caller| trace::delivery(context, caller, id)).await.map(|found| Json((*found).clone()))
+}
+
+async fn fetch_delivery(context: Shared, Who(who): Who, Path(id): Path<QueueId>) -> Answer<Vec<fetch::Fetched>> {
+    run(context, who, move |context, caller| fetch::fetch(context, caller, id)).await.map(Json)
 }
 
 /// What `GET /health` answers.

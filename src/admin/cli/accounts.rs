@@ -195,7 +195,8 @@ impl Row for masters::Shown {
 }
 
 impl Row for pops::Shown {
-    const HEADINGS: &'static [&'static str] = &["POP account", "Owner", "Domain", "Aliases", "Size", "Messages", "Quota", "State"];
+    const HEADINGS: &'static [&'static str] =
+        &["POP account", "Owner", "Domain", "Aliases", "Size", "Messages", "Quota", "Last login", "State"];
 
     fn cells(&self) -> Vec<String> {
         let unknown = || "unreadable".to_owned();
@@ -211,6 +212,7 @@ impl Row for pops::Shown {
                 Some(UNLIMITED) => "unlimited".into(),
                 Some(octets) => size(octets),
             },
+            self.last_login.map_or_else(|| "never".into(), moment),
             if self.state == State::Active { "active" } else { "suspended" }.into(),
         ]
     }

@@ -31,7 +31,9 @@ pub async fn run(command: Administer, output: Output, place: Place) -> Result<()
         Administer::Pop(command) => accounts::pop(&connection, output, command).await,
         Administer::List(command) => accounts::list(&connection, output, command).await,
         Administer::Trace { address, sender } => trace::trace(&connection, output, &address, sender).await,
-        Administer::Test { address, timeout } => trace::test(&connection, output, &spool, &address, timeout).await,
+        Administer::Test { address, timeout, fetch } => {
+            trace::test(&connection, output, &spool, &address, trace::Followed { timeout, fetch }).await
+        }
         Administer::Export => exchange::export(&connection).await,
         Administer::Import { file } => exchange::import(&connection, output, &file).await,
     }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use hyper::Method;
 use jiff::Timestamp;
 use lettre::SmtpTransport;
 use lettre::Transport;
@@ -11,8 +12,9 @@ use lettre::address::Envelope;
 use lettre::transport::smtp::extension::ClientId;
 use serde::{Deserialize, Serialize};
 
-use super::connection::Connection;
+use super::connection::{Connection, NOTHING};
 use super::failure::Failure;
+use crate::admin::operations::fetch::Fetched;
 use crate::admin::problem::Kind;
 use crate::mail::QueueId;
 use crate::mail::trace::date;
@@ -34,6 +36,12 @@ pub struct Probe {
     pub files: Vec<PathBuf>,
     /// Whether every copy is where it belongs.
     pub delivered: bool,
+    /// What came of calling for each copy, where that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fetched: Vec<Fetched>,
+    /// When the first hop began.
+    #[serde(skip)]
+    started: Timestamp,
 }
 
 /// One thing that happened to a message.
@@ -47,10 +55,30 @@ pub struct Hop {
     pub ms: f64,
 }
 
+impl Hop {
+    fn new(what: String, at: Timestamp, started: Timestamp) -> Self {
+        Self { what, at, ms: at.duration_since(started).as_secs_f64() * 1000.0 }
+    }
+}
+
 impl Probe {
     /// The code of the reply; 0 if there was none.
     pub fn code(&self) -> u16 {
         self.reply.get(..3).and_then(|code| code.parse().ok()).unwrap_or(0)
+    }
+
+    /// Has the server call for each copy over POP3.
+    pub async fn fetch(&mut self, connection: &Connection) -> Result<(), Failure> {
+        let Some(id) = self.id else { return Ok(()) };
+        self.fetched = connection.call(Method::POST, &format!("/deliveries/{id}/fetch"), NOTHING).await?;
+        for fetched in &self.fetched {
+            let what = match fetched.octets {
+                Some(octets) => format!("fetched from {} over POP3: {octets} octets", fetched.mailbox),
+                None => format!("not fetched from {}: {}", fetched.mailbox, fetched.cause),
+            };
+            self.hops.push(Hop::new(what, fetched.at, self.started));
+        }
+        Ok(())
     }
 }
 
@@ -90,7 +118,8 @@ pub async fn send(connection: &Connection, smtp: SocketAddr, address: &str, time
     let reply = sent.map_err(|error| Failure::failed(error.to_string()))??;
     let replied = Timestamp::now();
 
-    let mut probe = Probe { id: queue_id(&reply), reply, hops: Vec::new(), files: Vec::new(), delivered: false };
+    let mut probe =
+        Probe { id: queue_id(&reply), reply, hops: Vec::new(), files: Vec::new(), delivered: false, fetched: Vec::new(), started };
     let mut hops = vec![(started, format!("sent to {smtp}"))];
     if let Some(delivery) = follow(connection, probe.id, deadline).await? {
         hops.extend(told_by_server(&delivery));
@@ -99,8 +128,7 @@ pub async fn send(connection: &Connection, smtp: SocketAddr, address: &str, time
     }
     hops.push((replied, "reply received".to_owned()));
     hops.sort_by_key(|(at, _)| *at);
-    let since = |at: Timestamp| at.duration_since(started).as_secs_f64() * 1000.0;
-    probe.hops = hops.into_iter().map(|(at, what)| Hop { what, at, ms: since(at) }).collect();
+    probe.hops = hops.into_iter().map(|(at, what)| Hop::new(what, at, started)).collect();
     Ok(probe)
 }
 

@@ -48,15 +48,30 @@ fn verdict(reply: &str, code: u16) -> Result<(), Failure> {
     Err(Failure { exit, line: line.into(), problem: None })
 }
 
-pub(super) async fn test(connection: &Connection, output: Output, spool: &Path, address: &str, timeout: Duration) -> Result<(), Failure> {
+/// How far a test message is followed.
+pub(super) struct Followed {
+    /// For so long.
+    pub timeout: Duration,
+    /// Through a POP3 session too.
+    pub fetch: bool,
+}
+
+pub(super) async fn test(connection: &Connection, output: Output, spool: &Path, address: &str, followed: Followed) -> Result<(), Failure> {
+    let Followed { timeout, fetch } = followed;
     if !connection.is_server() {
         return Err(Failure::failed("no server runs, so there is nobody to send to; start it with `restante serve`"));
     }
     let smtp = probe::smtp_listener(spool)?;
-    let probe = probe::send(connection, smtp, address, timeout).await?;
+    let mut probe = probe::send(connection, smtp, address, timeout).await?;
+    if fetch && probe.delivered {
+        probe.fetch(connection).await?;
+    }
     match output {
         Output::Json => output.json(&probe)?,
         Output::Text => print_probe(&probe)?,
+    }
+    if let Some(missed) = probe.fetched.iter().find(|fetched| fetched.octets.is_none()) {
+        return Err(Failure::failed(format!("delivered, but not fetched from {}: {}", missed.mailbox, missed.cause)));
     }
     match (probe.delivered, probe.code()) {
         (true, _) => Ok(()),

@@ -5,6 +5,7 @@
 pub mod aliases;
 pub mod domains;
 pub mod exchange;
+pub mod fetch;
 pub mod lists;
 pub mod masters;
 pub mod names;

@@ -37,6 +37,9 @@ pub struct Shown {
     pub size: Option<u64>,
     /// Messages in its Maildir; none where it could not be read.
     pub messages: Option<u64>,
+    /// When its owner logged in last.
+    #[serde(default)]
+    pub last_login: Option<Timestamp>,
     /// When it was made.
     pub created: Timestamp,
     /// The generated password, in the one answer that shows it.
@@ -224,6 +227,7 @@ fn shown(context: &Context, snapshot: &Snapshot<'_>, pop: Pop) -> Result<Shown, 
         aliases: aliases_of(snapshot, &pop.name, &address)?,
         size: usage.map(|usage| usage.octets),
         messages: usage.map(|usage| usage.messages),
+        last_login: context.directory.last_login(pop.id)?,
         hidden_alias: address.clone(),
         address,
         name: pop.name,

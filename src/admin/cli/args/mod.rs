@@ -111,6 +111,9 @@ pub enum Administer {
         /// How long to wait for the delivery.
         #[arg(long, default_value = "10s", value_parser = value::duration)]
         timeout: Duration,
+        /// Call for the message over POP3 as well, with a credential that the server issues to itself for this one login.
+        #[arg(long)]
+        fetch: bool,
     },
     /// Print the whole directory as JSON lines, password hashes included.
     #[command(
