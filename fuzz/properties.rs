@@ -227,7 +227,11 @@ impl Visit {
         let text = mailbox_text(index);
         let end = (at + 4000).min(text.len());
         self.open = Some((index, end));
-        if at == end { session.text_ended(output, now) } else { session.text(&text[at..end], output, now) }
+        if at == end {
+            session.text_ended(output, now)
+        } else {
+            session.text(&text[at..end], output, now)
+        }
         self.output.append(output);
     }
 

@@ -5,6 +5,8 @@
 #[path = "server/client.rs"]
 #[allow(dead_code, reason = "the tests of SMTP need more of it")]
 mod client;
+#[path = "pop3/concurrent.rs"]
+mod concurrent;
 #[path = "pop3/house.rs"]
 mod house;
 #[path = "pop3/maildrop.rs"]

@@ -1,7 +1,7 @@
 //! Dovecot beside: IMAP over the same Maildirs, while mail goes on arriving.
 
 use std::fs;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
 use restante::directory::password::{self, Cost};
@@ -15,13 +15,21 @@ use crate::{crlf, same, tricky, without_last_line_end};
 /// Dovecot over one folder of Maildirs.
 struct Reader(Dovecot);
 
+/// Everybody's password is `secret`.
+const ANYBODY: &str = "driver = static\n args = password=secret";
+
 impl Reader {
     fn over(world: &World) -> Self {
+        Self::with_passwords(world, ANYBODY)
+    }
+
+    fn with_passwords(world: &World, passwords: &str) -> Self {
         let mail = world.maildir("%n").path().display().to_string();
         // Its own files (index, UIDs) stay out of the Maildir: only what every reader does is done there.
-        Self(Dovecot::start(|_, address| {
+        Self(Dovecot::with(|_, address| {
             format!(
-                "protocols = imap\nmail_location = maildir:{mail}:INDEX=MEMORY\n\
+                "protocols = imap\nlisten = 127.0.0.1\nssl = no\ndisable_plaintext_auth = no\nfirst_valid_uid = 1\nfirst_valid_gid = 1\n\
+                 mail_location = maildir:{mail}:INDEX=MEMORY\npassdb {{\n {passwords}\n}}\n\
                  userdb {{\n driver = static\n args = uid=mail gid=mail home={mail}\n}}\n{}",
                 imap_at(address.port())
             )
@@ -152,4 +160,80 @@ fn dovecot_as_shipped_serves_what_was_delivered() {
     let own = fs::read_dir(world.maildir("alice").path()).expect("the Maildir").flatten().map(|entry| entry.file_name());
     let strangers: Vec<_> = own.filter(|name| name.to_string_lossy().starts_with("dovecot")).collect();
     assert_eq!(strangers, Vec::<std::ffi::OsString>::new(), "what is Dovecot's own lies elsewhere");
+}
+
+/// The passwd-file that `config/dovecot/users` makes of an export, used as `config/dovecot/dovecot.conf` says.
+#[test]
+fn dovecot_lets_owners_in_with_the_passwords_of_restante() {
+    if !root_or_skip("Dovecot") {
+        return;
+    }
+    let world = World::with(User::Mail, Settings::default());
+    world.domain("example.org");
+    let password = |name: &str| {
+        let made = world.done(&["pop", "add", name, "--domain", "example.org", "--owner", "A test", "--generate", "--json"]);
+        let made: serde_json::Value = serde_json::from_str(&made).expect("JSON");
+        made["password"].as_str().expect("the password, shown once").to_owned()
+    };
+    let (alice, sam) = (password("alice"), password("sam"));
+    world.done(&["pop", "suspend", "sam"]);
+    let users = world.path().join("users");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/config/dovecot/users");
+    fs::write(&users, done("python3", &[script], world.done(&["export"]).as_bytes())).expect("the users");
+    fs::set_permissions(&users, fs::Permissions::from_mode(0o644)).expect("permissions");
+    let conf = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config/dovecot/dovecot.conf")).expect("the recipe");
+    let recipe = conf.lines().map(str::trim).skip_while(|line| *line != "passdb {").skip(1).take_while(|line| *line != "}");
+    let passwords = recipe.collect::<Vec<_>>().join("\n").replace("/etc/dovecot/restante.users", &users.display().to_string());
+    assert!(passwords.contains("passwd-file"), "{passwords}");
+    let dovecot = Reader::with_passwords(&world, &passwords);
+    let log_in = |name: &str, password: &str| {
+        let url = format!("imap://127.0.0.1:{}/", dovecot.0.address().port());
+        let user = format!("{name}:{password}");
+        crate::world::program::run("curl", &["-sS", "--max-time", "60", "--user", &user, &url], b"").code == 0
+    };
+    assert!(log_in("alice", &alice), "{}", dovecot.0.log());
+    assert!(log_in("ALICE", &alice), "{}", dovecot.0.log());
+    assert!(!log_in("alice", "wrong-password"));
+    assert!(!log_in("sam", &sam), "a suspended account");
+}
+
+/// Messages that POP3 and IMAP look at together.
+const SHARED: usize = 200;
+
+/// Dovecot moves every message to `cur` and flags it, while POP3 sessions list and fetch the same ones.
+#[test]
+fn pop3_fetches_while_dovecot_flags() {
+    if !root_or_skip("Dovecot") {
+        return;
+    }
+    let world = World::with(User::Mail, Settings::default());
+    world.domain("example.org");
+    let made = world.done(&["pop", "add", "alice", "--domain", "example.org", "--owner", "A test", "--generate", "--json"]);
+    let made: serde_json::Value = serde_json::from_str(&made).expect("JSON");
+    let password = made["password"].as_str().expect("the password, shown once").to_owned();
+    let (server, count) = (world.smtp().to_string(), SHARED.to_string());
+    let words = ["-s", "4", "-m", &count, "-f", "sender@client.test", "-t", "alice@example.org", "-S", "hello", &server];
+    done("smtp-source", &words, b"");
+    let before: std::collections::BTreeSet<_> = world.maildir("alice").wait(SHARED).into_iter().map(|message| message.text).collect();
+    let dovecot = Reader::over(&world);
+    let fetched = |round: usize| {
+        let out = world.path().join(format!("fetched{round}"));
+        fs::create_dir(&out).expect("a folder");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/fetcher.py");
+        done("python3", &[script, &world.pop3().port().to_string(), "plain", &password, &out.display().to_string(), "keep"], b"");
+        fs::read_dir(&out).expect("the folder").flatten().map(|file| fs::read(file.path()).expect("a text")).collect::<Vec<_>>()
+    };
+    std::thread::scope(|scope| {
+        let flagging = scope.spawn(|| dovecot.reads("alice", SHARED));
+        for round in 0.. {
+            let last = flagging.is_finished();
+            let texts = fetched(round);
+            assert_eq!(texts.len(), SHARED, "round {round}");
+            assert!(texts.iter().all(|text| before.contains(text)), "round {round}");
+            if last {
+                break;
+            }
+        }
+    });
+    assert!(world.maildir("alice").files().iter().all(|file| file.display().to_string().ends_with(":2,S")), "{}", dovecot.0.log());
 }

@@ -10,6 +10,7 @@ mod clients;
 mod dovecot;
 mod load;
 mod mutt;
+mod pop3;
 mod postfix;
 
 /// A message in which every part has its trap: dots, empty lines, 8-bit text, a line longer than RFC 5322 allows.
