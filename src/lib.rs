@@ -2,7 +2,8 @@
 //!
 //! An SMTP delivery agent with alias routing. Upstream MTAs hand it mail over SMTP or LMTP ([`server`] drives the pure
 //! sessions of [`protocol`]); each recipient is resolved through an alias table ([`directory`], [`router`]) into a POP
-//! account's Maildir ([`maildir`]), and a `250` is given only when the disk has it ([`spool`]). Admins work through
+//! account's Maildir ([`maildir`]), and a `250` is given only when the disk has it ([`spool`]). The account's owner calls for
+//! it over POP3. Admins work through
 //! one set of operations ([`admin`]), by command line and HTTP.
 //!
 //! # Layers
@@ -14,7 +15,7 @@
 //! |---|---|---|
 //! | [`mail`] | the vocabulary: address, envelope, trace headers, secret | yes |
 //! | [`telemetry`] | the events worth saying | |
-//! | [`protocol`] | SMTP and LMTP as state machines | yes |
+//! | [`protocol`] | SMTP, LMTP and POP3 as state machines | yes |
 //! | [`sys`] | ports to the world: disk, clock, random, DNS | |
 //! | [`directory`] | domains, accounts, aliases, and their invariants | rules, change, view |
 //! | [`router`] | where a recipient ends | yes |

@@ -1,7 +1,8 @@
 //! Commands that need the whole service: serve, test, demo.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
@@ -35,6 +36,40 @@ fn a_message_is_followed_to_its_file() {
     assert_eq!((refused.code, &refused.json()["delivered"]), (3, &json!(false)));
     assert!(refused.json()["reply"].as_str().is_some_and(|reply| reply.starts_with("550 5.1.1")), "{refused:?}");
     assert_eq!(place.json(&["alias", "list", "--target", "bob"])[0]["address"], "team@example.org");
+    place.stop();
+}
+
+#[test]
+fn a_message_is_called_for_without_its_owners_password() {
+    let mut place = Place::new();
+    place.serve();
+    place.peopled();
+    place.done(&["alias", "add", "team@example.org", "alice", "bob"]);
+    let test = place.json(&["test", "team@example.org", "--fetch", "--timeout", "30s"]);
+    let fetched = test["fetched"].as_array().expect("what was fetched");
+    assert_eq!(fetched.len(), 2, "{test}");
+    for (fetched, file) in fetched.iter().zip(test["files"].as_array().expect("files")) {
+        let text = fs::read_to_string(place.path().join(file.as_str().expect("a path"))).expect("the file is still there");
+        assert_eq!(fetched["octets"], json!(text.len() + text.lines().count()), "{test}");
+    }
+    let hop = test["hops"].as_array().and_then(|hops| hops.last()).expect("hops");
+    assert!(hop["what"].as_str().is_some_and(|what| what.starts_with("fetched from bob over POP3: ")), "{hop}");
+    assert_eq!(place.json(&["pop", "show", "alice"])["last_login"], Value::Null, "it was no login of hers");
+
+    let password = place.json(&["pop", "passwd", "alice", "--generate"]);
+    let run: Value = serde_json::from_slice(&fs::read(place.path().join("spool/run.json")).expect("it runs")).expect("JSON");
+    let stream = TcpStream::connect(run["pop3"][0].as_str().expect("an address")).expect("POP3 listens");
+    let mut lines = BufReader::new(stream.try_clone().expect("a socket")).lines().map_while(Result::ok);
+    let commands = format!("USER alice\r\nPASS {}\r\n", password["password"].as_str().expect("a password"));
+    (&stream).write_all(commands.as_bytes()).expect("it listens");
+    let replies: Vec<String> = lines.by_ref().take(3).collect();
+    assert!(replies[2].starts_with("+OK 1 messages"), "{replies:?}");
+    let shown = place.json(&["pop", "show", "alice"]);
+    assert!(shown["last_login"].is_string() && shown["messages"] == json!(1), "{shown}");
+    let refused = place.run(&["test", "alice@example.org", "--fetch"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.stderr.contains("delivered, but not fetched from alice: -ERR [IN-USE]"), "{refused:?}");
+    drop((stream, lines));
     place.stop();
 }
 
