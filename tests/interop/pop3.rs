@@ -168,7 +168,7 @@ fn fetchmail_fetches() {
         let (security, keep) = (
             match order.security {
                 Clear => "sslproto ''",
-                Stls => "sslproto auto no sslcertck",
+                Stls => "sslproto 'auto' no sslcertck",
                 Tls => "ssl no sslcertck",
             },
             if order.delete() { "nokeep" } else { "keep" },

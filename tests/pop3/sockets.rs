@@ -12,7 +12,7 @@ use crate::setup::{Setup, check};
 use crate::transcript::Transport;
 
 /// How long silence is listened to where a transcript expects it, and a reply waited for where it does not.
-const LINE: Duration = Duration::from_millis(1500);
+const LINE: Duration = Duration::from_secs(5);
 
 struct Sockets {
     client: Client,

@@ -28,7 +28,13 @@ impl Process {
     pub fn start(command: &mut Command, log: &Path) -> Self {
         let log = File::options().create(true).append(true).open(log).expect("the log can be written");
         command.stdout(log.try_clone().expect("a second handle")).stderr(log);
-        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        // A program that has just been copied is busy as long as another test's child, forked meanwhile, has not begun its own.
+        let child = loop {
+            match command.spawn() {
+                Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+                spawned => break spawned.unwrap_or_else(|error| panic!("{command:?}: {error}")),
+            }
+        };
         Self { child, ending: Ending::Kill }
     }
 

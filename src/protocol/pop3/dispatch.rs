@@ -20,7 +20,7 @@ impl Session {
     /// Takes a line and does what it says; whether there was one.
     pub(super) fn take_line(&mut self, input: &mut BytesMut, output: &mut Vec<u8>, now: Instant) -> bool {
         let (line, used) = self.lines.next(input);
-        let text = match line {
+        let length = match line {
             Line::Partial => {
                 input.advance(used);
                 return false;
@@ -28,13 +28,16 @@ impl Session {
             Line::TooLong => Err(Reply::LineTooLong { limit: COMMAND_OCTETS }),
             Line::Whole { text, .. } if memchr::memchr(0, text).is_some() => Err(Reply::Nul),
             Line::Whole { ending: Ending::BareLf, .. } => Err(Reply::BareLf),
-            Line::Whole { .. } => Ok(()),
+            Line::Whole { text, .. } => Ok(text.len()),
         };
-        // The line was found in the input, and is taken out of it with its end.
-        let line = input.split_to(used);
+        // What is done with is taken out of the input: the line and its end, behind the rest of one that was too long.
+        let done = input.split_to(used);
         self.heard = now;
-        match text {
-            Ok(()) => self.obey(line.strip_suffix(b"\r\n").unwrap_or(&line), output),
+        match length {
+            Ok(length) => {
+                let end = done.len().saturating_sub(2);
+                self.obey(done.get(end.saturating_sub(length)..end).unwrap_or_default(), output);
+            }
             Err(reply) => self.refuse(&reply, output),
         }
         if matches!(self.state, State::Securing) {

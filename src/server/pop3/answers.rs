@@ -36,9 +36,8 @@ pub struct Mailbox {
 
 /// A message that is being sent.
 pub struct Text {
+    /// Out for work while the disk is waited for.
     source: Option<Source>,
-    piece: Vec<u8>,
-    read: usize,
 }
 
 /// Lets somebody in.
@@ -87,7 +86,7 @@ impl Mailbox {
             _ => self.work(move |maildrop| maildrop.open(index)).await,
         };
         match opened {
-            Ok(source) => Ok(Text { source: Some(source), piece: Vec::new(), read: 0 }),
+            Ok(source) => Ok(Text { source: Some(source) }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Unsent::Gone),
             Err(error) => {
                 Event::MailboxUnreadable { mailbox: self.name.as_str(), cause: &error.to_string() }.say();
@@ -125,24 +124,23 @@ impl Mailbox {
 }
 
 impl Text {
-    /// The next piece; empty at the end.
-    pub async fn next(&mut self) -> io::Result<&[u8]> {
-        self.piece.resize(PIECE, 0);
-        let Some(mut source) = self.source.take() else { return Ok(&[]) };
-        self.read = match source.read(&mut self.piece, Wait::Never) {
-            Ok(read) => read,
-            Err(_) => {
-                let mut piece = std::mem::take(&mut self.piece);
-                let work = task::spawn_blocking(move || {
-                    let read = source.read(&mut piece, Wait::Allowed);
-                    (source, piece, read)
-                });
-                let read;
-                (source, self.piece, read) = work.await.map_err(io::Error::other)?;
-                read?
-            }
-        };
+    /// Reads the next piece into `piece`; its octets, none at the end.
+    pub async fn next(&mut self, piece: &mut Vec<u8>) -> io::Result<usize> {
+        if piece.len() < PIECE {
+            piece.resize(PIECE, 0);
+        }
+        let Some(source) = &mut self.source else { return Ok(0) };
+        if let Ok(read) = source.read(piece, Wait::Never) {
+            return Ok(read);
+        }
+        let (Some(mut source), mut taken) = (self.source.take(), std::mem::take(piece)) else { return Ok(0) };
+        let work = task::spawn_blocking(move || {
+            let read = source.read(&mut taken, Wait::Allowed);
+            (source, taken, read)
+        });
+        let (source, taken, read) = work.await.map_err(io::Error::other)?;
+        *piece = taken;
         self.source = Some(source);
-        Ok(self.piece.get(..self.read).unwrap_or_default())
+        read
     }
 }

@@ -67,6 +67,7 @@ pub struct Driver {
     stall_timeout: Duration,
     input: BytesMut,
     output: Vec<u8>,
+    piece: Vec<u8>,
     done: Done,
 }
 
@@ -76,8 +77,22 @@ impl Driver {
         let stopping = Some(service.stopping.subscribe());
         let client = address.map_or_else(|| "local socket".to_owned(), |address| address.to_string()).into();
         let stall_timeout = service.rules.load().server.stall_timeout;
-        let (mailbox, visited, text, output, done) = (None, None, None, Vec::new(), Done::default());
-        Self { session, service, address, client, mailbox, visited, text, stopping, stall_timeout, input, output, done }
+        let (mailbox, visited, text, output, piece) = (None, None, None, Vec::new(), Vec::new());
+        Self {
+            session,
+            service,
+            address,
+            client,
+            mailbox,
+            visited,
+            text,
+            stopping,
+            stall_timeout,
+            input,
+            output,
+            piece,
+            done: Done::default(),
+        }
     }
 
     /// The client, for the log.
@@ -165,18 +180,18 @@ impl Driver {
     /// Hands a piece of the open message to the session, and what became of it to the client.
     async fn pass_on<S: Carrier>(&mut self, stream: &mut S) -> io::Result<()> {
         let now = Instant::now();
-        let piece = match &mut self.text {
-            Some(text) => text.next().await,
-            None => Ok(&[][..]),
+        let read = match &mut self.text {
+            Some(text) => text.next(&mut self.piece).await,
+            None => Ok(0),
         };
-        match piece {
-            Ok([]) => {
+        match read {
+            Ok(0) => {
                 self.text = None;
                 self.session.text_ended(&mut self.output, now);
             }
-            Ok(piece) => {
-                self.done.octets += piece.len() as u64;
-                self.session.text(piece, &mut self.output, now);
+            Ok(read) => {
+                self.done.octets += read as u64;
+                self.session.text(self.piece.get(..read).unwrap_or_default(), &mut self.output, now);
             }
             Err(error) => {
                 self.text = None;
@@ -212,6 +227,7 @@ impl Driver {
     /// Buffers go with silence.
     fn forget_buffers(&mut self) {
         self.text = None;
+        self.piece = Vec::new();
         if self.output.capacity() > IDLE {
             self.output = Vec::new();
         }
