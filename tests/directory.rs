@@ -11,6 +11,8 @@ mod export;
 mod fixture;
 #[path = "directory/format.rs"]
 mod format;
+#[path = "directory/index.rs"]
+mod index;
 #[path = "directory/invariants.rs"]
 mod invariants;
 #[path = "directory/logins.rs"]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Actor, Change, Effect, ExportRecord};
-use super::model::{AccountId, AliasKey, Kind, PasswordHash, Revision, Target};
+use super::model::{AccountId, AliasKey, Kind, PasswordHash, Revision, Target, TokenHash, TokenId};
 use crate::mail::{Domain, Name};
 
 /// One change that was carried out.
@@ -44,6 +44,7 @@ pub fn redacted(change: &Change) -> Cow<'_, Change> {
         | Change::AddPop { .. }
         | Change::AddPopAndAlias { .. }
         | Change::SetPopPassword { .. }
+        | Change::AddToken { .. }
         | Change::Import(_) => change.clone(),
         _ => return Cow::Borrowed(change),
     };
@@ -53,6 +54,7 @@ pub fn redacted(change: &Change) -> Cow<'_, Change> {
         | Change::AddPop { password, .. }
         | Change::AddPopAndAlias { password, .. }
         | Change::SetPopPassword { password, .. } => *password = PasswordHash(String::new()),
+        Change::AddToken { token } => token.hash = TokenHash([0; 32]),
         Change::Import(record) => match &mut **record {
             ExportRecord::Master(master) => master.password = PasswordHash(String::new()),
             ExportRecord::Pop(pop) => pop.password = PasswordHash(String::new()),
@@ -86,6 +88,8 @@ enum Numbered {
     SeatRemoved { list: Name, member: Target },
     EntryNotRestored { address: AliasKey, why: String },
     SeatAdded { list: Name, member: Target },
+    TokenAdded { master: Name, token: TokenId },
+    TokenRemoved { master: Name, token: TokenId },
 }
 
 mod effects {

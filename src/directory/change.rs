@@ -3,11 +3,12 @@
 #![expect(missing_docs, reason = "the fields of a variant are explained by the variant")]
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::model::{
-    AccountId, Alias, AliasKey, DomainRecord, Kind, List, Master, PasswordHash, Pop, Posting, Revision, Role, State, Switch, Target,
-    Trashed,
+    AccountId, Alias, AliasKey, DomainRecord, Kind, List, Master, PasswordHash, Pop, Posting, Revision, Role, State, Switch, Target, Token,
+    TokenId, Trashed,
 };
 use super::view::Unreadable;
 use crate::mail::{Address, Domain, Name};
@@ -71,6 +72,18 @@ pub enum Change {
     /// Add a POP account, and a new alias that leads to it, or neither. It stands last because audit entries tell variants by
     /// their places.
     AddPopAndAlias { name: Name, domain: Domain, owner: String, password: PasswordHash, quota: Option<u64>, state: State, alias: AliasKey },
+    /// Replace what is given of an alias: all its targets, its note, its expiry (`Some(None)` ends it), its switch.
+    EditAlias {
+        key: AliasKey,
+        targets: Option<Vec<Target>>,
+        note: Option<String>,
+        expires: Option<Option<Timestamp>>,
+        switch: Option<Switch>,
+    },
+    /// Let a bearer token speak for its master.
+    AddToken { token: Token },
+    /// Make a master's token worthless.
+    RemoveToken { master: Name, id: TokenId },
 }
 
 /// A record as it leaves one directory and enters another.
@@ -85,7 +98,7 @@ pub enum ExportRecord {
 }
 
 /// What a change did (or, in a preview, would do), in the order it happens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "effect", rename_all = "snake_case")]
 pub enum Effect {
     /// A domain became local.
@@ -124,6 +137,10 @@ pub enum Effect {
     EntryNotRestored { address: AliasKey, why: String },
     /// A list won a member.
     SeatAdded { list: Name, member: Target },
+    /// A master has one more token.
+    TokenAdded { master: Name, token: TokenId },
+    /// A token is worthless.
+    TokenRemoved { master: Name, token: TokenId },
 }
 
 /// A change that was carried out.
@@ -136,7 +153,7 @@ pub struct Applied {
 }
 
 /// What to do about a taken name: a free, more unique name, and the alias that gives the wanted address.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Suggestion {
     /// A name that is free.
     pub name: Name,
@@ -195,6 +212,9 @@ pub enum Refusal {
     /// No such account in the trash.
     #[error("there is no deleted POP account `{0}` in the trash")]
     NotInTrash(Name),
+    /// The master has no such token.
+    #[error("the master `{master}` has no token {id}")]
+    NoSuchToken { master: Name, id: TokenId },
     /// A list would be left without an owner.
     #[error("`{target}` is the owner of the list `{list}`; give the list another owner first, or delete it")]
     OwnsList { target: Target, list: Name },

@@ -7,6 +7,7 @@
 use std::io::{self, BufRead, Read as _, Write};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Actor, Change, ChangeError, ExportRecord, Refusal};
@@ -120,7 +121,7 @@ pub enum ImportError {
 }
 
 /// A line that was refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Complaint {
     /// Its number, from 1.
     pub line: u64,
@@ -129,7 +130,7 @@ pub struct Complaint {
 }
 
 /// What became of an import.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ImportReport {
     /// Records that are in the directory now.
     pub applied: u64,

@@ -22,7 +22,7 @@ pub mod view;
 pub use change::{Actor, Applied, Change, ChangeError, Effect, ExportRecord, Refusal, Suggestion};
 pub use model::{
     AccountId, Alias, AliasKey, DomainRecord, Kind, List, Master, PasswordHash, Pop, Posting, Revision, Role, Standing, State, Switch,
-    Target, TargetError, Trashed, UNLIMITED,
+    Target, TargetError, Token, TokenHash, TokenId, Trashed, UNLIMITED,
 };
-pub use store::{Directory, OpenError, Page, Snapshot, Subject};
+pub use store::{Directory, Imagined, OpenError, Page, Snapshot, Subject};
 pub use view::{Unreadable, View};

@@ -1,11 +1,16 @@
 //! What the directory records (design: one namespace for all names; addresses map to targets).
 
+mod token;
+
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::mail::{Address, AddressError, Domain, Host, Mailbox, Name};
+
+pub use token::{Token, TokenHash, TokenId, TokenIdError};
 
 /// A number that grows by one with each change of the directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -16,7 +21,7 @@ pub struct Revision(pub u64);
 pub struct AccountId(pub u64);
 
 /// The kinds that share the one namespace of names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// An administrator's login.
@@ -28,7 +33,7 @@ pub enum Kind {
 }
 
 /// What a master may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Everything.
@@ -38,7 +43,7 @@ pub enum Role {
 }
 
 /// Whether a POP account may log in. Mail is taken either way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Logins work.
@@ -48,7 +53,7 @@ pub enum State {
 }
 
 /// Who may post to a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Posting {
     /// Everybody.
@@ -60,7 +65,7 @@ pub enum Posting {
 }
 
 /// Whether an alias is in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Switch {
     /// In use.

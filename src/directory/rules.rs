@@ -17,6 +17,7 @@ mod list;
 mod master;
 mod name;
 mod pop;
+mod token;
 mod transaction;
 mod trash;
 
@@ -69,7 +70,7 @@ pub fn decide(
         }
     }
     carry_out(&mut draft, change, context)?;
-    Ok(draft.into_parts())
+    draft.into_parts()
 }
 
 fn carry_out(draft: &mut Draft<'_>, change: &Change, context: Context) -> Result<(), ChangeError> {
@@ -103,6 +104,11 @@ fn carry_out(draft: &mut Draft<'_>, change: &Change, context: Context) -> Result
         Change::AddAlias { key, targets, note, expires } => alias::add(draft, key, targets, note.as_deref(), *expires, now),
         Change::RemoveAlias { key, targets } => alias::remove(draft, key, targets),
         Change::SwitchAlias { key, switch } => alias::switch(draft, key, *switch),
+        Change::EditAlias { key, targets, note, expires, switch } => {
+            alias::edit(draft, key, alias::Edit { targets: targets.as_deref(), note: note.as_deref(), expires: *expires, switch: *switch })
+        }
+        Change::AddToken { token } => token::add(draft, token),
+        Change::RemoveToken { master, id } => token::remove(draft, master, *id),
         Change::Import(record) => import::put(draft, record, fresh),
     }
 }

@@ -7,10 +7,12 @@
 //! A value is: version, the revision that wrote it, the record, in postcard (variable-length integers, no field names).
 //! What the key says is not said again in the value.
 
+mod index;
 mod key;
 mod record;
 mod v1;
 
+pub use index::{INDEX, index, words, words_of};
 pub use key::{Family, Key, Prefix, Referrer};
 pub(super) use record::encode_entry;
 pub use record::{Counters, Record, Uses, decode, encode, revision_of};

@@ -7,6 +7,8 @@
 mod commit;
 mod engine;
 mod group;
+mod imagined;
+mod index;
 mod snapshot;
 mod uses;
 
@@ -14,21 +16,26 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use self::commit::{Decided, State};
+use self::commit::{Batch, Decided, State};
 use self::engine::Engine;
 use self::uses::Counted;
 use super::change::{Actor, Applied, Change, ChangeError, Effect};
-use super::model::{AccountId, AliasKey, Revision};
+use super::model::{AccountId, AliasKey, Revision, Token};
 use super::rules::{self, Context, Expected};
+use super::schema::{self, Key, Record};
 use super::view::Unreadable;
 
+pub use self::imagined::Imagined;
 pub use self::snapshot::{Page, Snapshot, Subject};
 pub use super::model::Trashed;
 
 /// Attempts beside other writers before one goes on under the lock, so that a large change cannot starve.
 const ATTEMPTS: usize = 8;
+
+/// Uses of a token that are not told apart.
+const TOKEN_USE: SignedDuration = SignedDuration::from_secs(60);
 
 /// The directory on disk. Shared by reference between all readers and writers of the process.
 pub struct Directory {
@@ -54,6 +61,7 @@ impl Directory {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let engine = Engine::open(path)?;
         let state = State::load(&engine)?;
+        index::make(&engine).map_err(|Unreadable(why)| OpenError::Engine(why))?;
         let next_id = AtomicU64::new(state.next_id().0);
         Ok(Self { engine, state: Mutex::new(state), next_id, uses: Mutex::default() })
     }
@@ -142,6 +150,23 @@ impl Directory {
         held.put_back(counted);
         logins.into_iter().for_each(|(account, at)| held.logged_in(account, at));
         written
+    }
+
+    /// Notes that a token was used; written at most once a minute for each.
+    pub fn token_used(&self, token: &Token, at: Timestamp) -> Result<(), Unreadable> {
+        let key = Key::token_use(&token.hash);
+        let last = self.engine.get(&key)?.map(|bytes| schema::decode(&key, &bytes)).transpose()?;
+        if matches!(last, Some((_, Record::TokenUse(last))) if at.duration_since(last) < TOKEN_USE) {
+            return Ok(());
+        }
+        let state = self.lock();
+        // One that was removed meanwhile must not leave its use behind.
+        if self.engine.get(&Key::token(&token.hash))?.is_none() {
+            return Ok(());
+        }
+        let mut batch = Batch::new(&self.engine)?;
+        batch.put(&key, &Record::TokenUse(at), state.revision().max(Revision(1)))?;
+        self.engine.write(batch.writes)
     }
 
     fn context(&self, change: &Change, now: Timestamp) -> Context {

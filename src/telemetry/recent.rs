@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::mail::{Name, QueueId};
@@ -18,7 +19,7 @@ pub const REMEMBERED: usize = 4096;
 pub const LANDINGS: usize = 100;
 
 /// What became of one recipient's copy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Landing {
     /// The recipient as the client gave it.
     pub recipient: String,
@@ -33,7 +34,7 @@ pub struct Landing {
 }
 
 /// The way of one message through the server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Delivery {
     /// Its id.
     pub id: QueueId,
@@ -72,6 +73,12 @@ impl Recent {
             ring.pop_front();
         }
         ring.push_back(Arc::new(delivery));
+    }
+
+    /// The latest of them, newest first.
+    pub fn latest(&self, most: usize) -> Vec<Arc<Delivery>> {
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.iter().rev().take(most).cloned().collect()
     }
 
     /// The delivery of that id, if it is remembered. Newest first: who asks has just sent it.

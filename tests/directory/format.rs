@@ -1,6 +1,6 @@
 //! The bytes on disk: a change of format has to be a new version beside the old one.
 
-use restante::directory::schema::{Counters, Key, Record, Referrer, Uses, decode, encode};
+use restante::directory::schema::{Counters, Key, Prefix, Record, Referrer, Uses, decode, encode};
 use restante::directory::*;
 
 use super::fixture::*;
@@ -66,6 +66,8 @@ fn samples() -> Vec<(&'static str, Key, Record)> {
         seats: vec![(name("team"), target("alice"))],
     };
     let home = domain("example.org");
+    let token =
+        Token { hash: TokenHash([b'h'; 32]), master: name("root"), label: "backup".into(), created, expires: Some(at(2_000_000_000)) };
     vec![
         ("domain", Key::domain(&home), Record::Domain(DomainRecord { domain: home.clone(), owner: Some(name("root")), created })),
         ("name", Key::name(&name("alice")), Record::Holder(Kind::Pop)),
@@ -85,6 +87,9 @@ fn samples() -> Vec<(&'static str, Key, Record)> {
         ("login", Key::login(AccountId(300)), Record::Login(at(5))),
         ("audit", Key::audit(Revision(7)), Record::Audit(Box::new(entry()))),
         ("counters", Key::counters(), Record::Counters(Counters { format: 1, revision: Revision(7), next_id: AccountId(301) })),
+        ("token", Key::token(&token.hash), Record::Token(token.clone())),
+        ("token use", Key::token_use(&token.hash), Record::TokenUse(at(5))),
+        ("index", Prefix::pops_in(&home).key(b"alice"), Record::Indexed),
     ]
 }
 

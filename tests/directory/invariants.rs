@@ -112,6 +112,7 @@ pub fn check(snapshot: &Snapshot<'_>) {
     targets(&walked);
     circles(&walked);
     reverse_index(snapshot, &walked);
+    index(snapshot);
     audit(snapshot);
     trash(snapshot, &walked);
 }
@@ -204,6 +205,23 @@ fn reverse_index(snapshot: &Snapshot<'_>, walked: &Walked) {
     let entries: usize = walked.aliases.values().map(|alias| alias.targets.len()).sum();
     let seats: usize = walked.lists.values().map(|list| list.members.len() + 1).sum();
     assert_eq!(restante_index_size(snapshot), entries + seats, "the reverse index holds something else");
+}
+
+/// The index holds what follows from the records, and nothing else.
+fn index(snapshot: &Snapshot<'_>) {
+    use restante::directory::rules::Records;
+    use restante::directory::schema::{Family, Prefix, Record, index};
+    let mut follows = BTreeSet::new();
+    for record in snapshot.export_records() {
+        follows.extend(match record.unwrap() {
+            ExportRecord::Domain(domain) => index(&Record::Domain(domain)),
+            ExportRecord::Pop(pop) => index(&Record::Pop(pop)),
+            ExportRecord::List(list) => index(&Record::List(list)),
+            ExportRecord::Master(_) | ExportRecord::Alias(_) | ExportRecord::Trash(_) => Vec::new(),
+        });
+    }
+    let found: BTreeSet<_> = snapshot.keys(&Prefix::all(Family::Index)).unwrap().into_iter().collect();
+    assert_eq!(found, follows, "the index is not what follows from the records");
 }
 
 fn restante_index_size(snapshot: &Snapshot<'_>) -> usize {

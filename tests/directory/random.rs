@@ -76,6 +76,13 @@ fn a_change() -> impl Strategy<Value = Change> {
         1 => a_name().prop_map(|n| Change::DeleteList { name: name(n) }),
         12 => add_alias,
         2 => (a_key(), some_targets()).prop_map(|(address, targets)| Change::RemoveAlias { key: key(&address), targets }),
+        3 => (a_key(), prop::option::of(some_targets())).prop_map(|(address, targets)| Change::EditAlias {
+            key: key(&address),
+            targets,
+            note: Some("edited".into()),
+            expires: None,
+            switch: None,
+        }),
         1 => a_key().prop_map(|address| Change::SwitchAlias { key: key(&address), switch: Switch::Disabled }),
     ]
 }

@@ -183,6 +183,8 @@ pub fn describe(effect: &Effect, would: &str) -> String {
         Effect::AliasEdited { address } => format!("alias {address} {would}changed"),
         Effect::SeatAdded { list, member } => format!("{member} {would}added to the list {list}"),
         Effect::SeatRemoved { list, member } => format!("{member} {would}removed from the list {list}"),
+        Effect::TokenAdded { master, token } => format!("token {token} of {master} {would}added"),
+        Effect::TokenRemoved { master, token } => format!("token {token} of {master} {would}removed"),
         Effect::EntryNotRestored { address, why } => format!("alias entry {address} not restored: {}", printable(why)),
     }
 }

@@ -101,6 +101,44 @@ pub fn switch(draft: &mut Draft<'_>, key: &AliasKey, switch: Switch) -> Result<(
     Ok(())
 }
 
+/// What is to be replaced of an alias.
+#[derive(Debug, Clone, Copy)]
+pub struct Edit<'a> {
+    pub targets: Option<&'a [Target]>,
+    pub note: Option<&'a str>,
+    pub expires: Option<Option<Timestamp>>,
+    pub switch: Option<Switch>,
+}
+
+/// Replaces what is given. An alias keeps one target at least: without any it would have to be removed.
+pub fn edit(draft: &mut Draft<'_>, key: &AliasKey, edit: Edit<'_>) -> Result<(), ChangeError> {
+    let mut alias = draft.alias(key)?.ok_or_else(|| Refusal::NoSuchAlias(key.clone()))?;
+    refuse_hidden(Some(&alias))?;
+    draft.tell(Effect::AliasEdited { address: key.clone() });
+    if let Some(note) = edit.note {
+        alias.note = note_text(note)?;
+    }
+    alias.expires = edit.expires.unwrap_or(alias.expires);
+    alias.switch = edit.switch.unwrap_or(alias.switch);
+    let Some(targets) = edit.targets else {
+        draft.put_alias(alias);
+        return Ok(());
+    };
+    if targets.is_empty() {
+        return Err(Refusal::BadValue(format!("`{key}` needs a target; to end it, remove it")).into());
+    }
+    let mut wanted = Vec::with_capacity(targets.len());
+    for target in targets {
+        wanted.push(spelled(draft, target)?);
+    }
+    for old in alias.targets.clone() {
+        if position(&wanted, &old).is_none() {
+            draft.unlink(&mut alias, &old);
+        }
+    }
+    extend(draft, alias, &wanted)
+}
+
 /// A target in the spelling it would be stored in, whether or not it exists.
 pub fn spelled(draft: &Draft<'_>, target: &Target) -> Result<Target, ChangeError> {
     if let Target::Address(mailbox) = target

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::name::{no_such, refuse_taken};
+use super::token;
 use super::transaction::Draft;
 use crate::directory::change::{ChangeError, Effect, Refusal};
 use crate::directory::model::{Kind, Master, PasswordHash, Role};
@@ -41,6 +42,7 @@ pub fn delete(draft: &mut Draft<'_>, name: &Name) -> Result<(), ChangeError> {
     refuse_owner(draft, name)?;
     draft.remove(Key::name(name));
     draft.remove(Key::master(name));
+    token::remove_all(draft, name)?;
     draft.tell(Effect::AccountRemoved { kind: Kind::Master, name: name.clone() });
     Ok(())
 }

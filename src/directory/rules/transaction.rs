@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::directory::change::{ChangeError, Effect};
 use crate::directory::model::Revision;
-use crate::directory::schema::{Key, Prefix, Record};
+use crate::directory::schema::{Family, Key, Prefix, Record, index};
 use crate::directory::view::Unreadable;
 
 /// A record as it was found: nothing and revision 0 where there is none.
@@ -146,6 +146,9 @@ impl Records for Overlay<'_> {
     }
 }
 
+/// The families whose records have an index.
+const INDEXED: [Family; 4] = [Family::Domains, Family::Pops, Family::Lists, Family::Tokens];
+
 /// The work of one change: reads see its own writes.
 pub struct Draft<'a> {
     below: &'a dyn Records,
@@ -160,9 +163,17 @@ impl<'a> Draft<'a> {
         Self { below, writes: WriteSet::new(), effects: Vec::new() }
     }
 
-    /// What was done.
-    pub fn into_parts(self) -> (WriteSet, Vec<Effect>) {
-        (self.writes, self.effects)
+    /// What was done, with the index that follows from it.
+    pub fn into_parts(mut self) -> Result<(WriteSet, Vec<Effect>), ChangeError> {
+        let mut follows = Vec::new();
+        for (key, record) in self.writes.iter().filter(|(key, _)| INDEXED.contains(&key.family)) {
+            let before = self.below.get(key)?.1.as_deref().map(index).unwrap_or_default();
+            let after = record.as_deref().map(index).unwrap_or_default();
+            follows.extend(before.iter().filter(|key| !after.contains(key)).map(|key| (key.clone(), None)));
+            follows.extend(after.into_iter().filter(|key| !before.contains(key)).map(|key| (key, Some(Arc::new(Record::Indexed)))));
+        }
+        self.writes.extend(follows);
+        Ok((self.writes, self.effects))
     }
 
     /// The record under a key.

@@ -34,11 +34,17 @@ pub enum Family {
     Audit,
     /// The revision, and the next account id.
     Meta,
+    /// Digest → bearer token.
+    Tokens,
+    /// Digest → when the token was last used. Apart from the token, so that using it is no change.
+    TokenUses,
+    /// What records are found by beside their keys (see [`super::index()`]) → nothing.
+    Index,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Domains,
         Self::Names,
         Self::Ids,
@@ -52,6 +58,9 @@ impl Family {
         Self::Logins,
         Self::Audit,
         Self::Meta,
+        Self::Tokens,
+        Self::TokenUses,
+        Self::Index,
     ];
 
     /// The name of the column family.
@@ -70,6 +79,9 @@ impl Family {
             Self::Logins => "logins",
             Self::Audit => "audit",
             Self::Meta => "meta",
+            Self::Tokens => "tokens",
+            Self::TokenUses => "token_uses",
+            Self::Index => "index",
         }
     }
 }
@@ -219,6 +231,10 @@ impl Prefix {
     /// The aliases of a domain, its catch-all first.
     pub fn aliases(domain: &Domain) -> Self {
         Self { family: Family::Aliases, bytes: terminated(domain.as_str()).into() }
+    }
+    /// The aliases of a domain whose local part begins like this.
+    pub fn aliases_beginning(domain: &Domain, local: &str) -> Self {
+        Self { family: Family::Aliases, bytes: [terminated(domain.as_str()), local.as_bytes().to_vec()].concat().into() }
     }
     /// Whatever leads to a target.
     pub fn entries(target: &Target) -> Self {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Family, Key, v1};
 use crate::directory::audit::{Entry, EntryRef};
-use crate::directory::model::{AccountId, Alias, DomainRecord, Kind, List, Master, Pop, Revision, Trashed};
+use crate::directory::model::{AccountId, Alias, DomainRecord, Kind, List, Master, Pop, Revision, Token, Trashed};
 use crate::directory::view::Unreadable;
 use crate::mail::Name;
 
@@ -27,6 +27,10 @@ pub enum Record {
     Login(Timestamp),
     Audit(Box<Entry>),
     Counters(Counters),
+    Token(Token),
+    TokenUse(Timestamp),
+    /// Nothing but its key.
+    Indexed,
 }
 
 /// How often an alias was used.

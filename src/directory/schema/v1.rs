@@ -10,7 +10,7 @@ use super::{Family, Key};
 use crate::directory::audit::{Entry, EntryRef};
 use crate::directory::model::{
     AccountId, Alias, AliasKey, DomainRecord, Kind, List, Master, PasswordHash, Pop, Posting, Revision, Role, Standing, State, Switch,
-    Target, Trashed,
+    Target, Token, Trashed,
 };
 use crate::mail::{Domain, Name};
 
@@ -84,6 +84,14 @@ struct UsesV1 {
     times: u64,
 }
 
+#[derive(Serialize, Deserialize)]
+struct TokenV1<'a> {
+    master: &'a str,
+    label: &'a str,
+    created: Moment,
+    expires: Option<Moment>,
+}
+
 /// Appends revision and record to `bytes`.
 pub fn write(record: &Record, revision: Revision, bytes: Vec<u8>) -> postcard::Result<Vec<u8>> {
     let bytes = postcard::to_extend(&revision.0, bytes)?;
@@ -105,6 +113,9 @@ pub fn write(record: &Record, revision: Revision, bytes: Vec<u8>) -> postcard::R
         Record::Login(last) => postcard::to_extend(&moment(*last), bytes),
         Record::Audit(entry) => postcard::to_extend(entry, bytes),
         Record::Counters(c) => postcard::to_extend(&(c.format, c.revision.0, c.next_id.0), bytes),
+        Record::Token(token) => postcard::to_extend(&write_token(token), bytes),
+        Record::TokenUse(at) => postcard::to_extend(&moment(*at), bytes),
+        Record::Indexed => Ok(bytes),
     }
 }
 
@@ -133,6 +144,9 @@ pub fn read(key: &Key, body: &[u8]) -> Option<Record> {
             let (format, revision, next_id) = take(body)?;
             Record::Counters(Counters { format, revision: Revision(revision), next_id: AccountId(next_id) })
         }
+        Family::Tokens => Record::Token(read_token(key, take(body)?)?),
+        Family::TokenUses => Record::TokenUse(timestamp(take(body)?)?),
+        Family::Index => Record::Indexed,
     })
 }
 
@@ -304,6 +318,21 @@ fn read_trash(key: &Key, trash: TrashV1<'_>) -> Option<Trashed> {
         entries: trash.entries.into_iter().map(entry).collect::<Option<_>>()?,
         aliases: trash.aliases.into_iter().map(alias).collect::<Option<_>>()?,
         seats: trash.seats.into_iter().map(seat).collect::<Option<_>>()?,
+    })
+}
+
+fn write_token(token: &Token) -> TokenV1<'_> {
+    let Token { hash: _, master, label, created, expires } = token;
+    TokenV1 { master: master.as_str(), label, created: moment(*created), expires: expires.map(moment) }
+}
+
+fn read_token(key: &Key, token: TokenV1<'_>) -> Option<Token> {
+    Some(Token {
+        hash: key.to_token()?,
+        master: Name::parse(token.master).ok()?,
+        label: token.label.to_owned(),
+        created: timestamp(token.created)?,
+        expires: token.expires.map(timestamp).map_or(Some(None), |at| at.map(Some))?,
     })
 }
 

@@ -161,7 +161,7 @@ impl<'e> Batch<'e> {
         Ok(())
     }
 
-    fn put_bytes(&mut self, key: &Key, bytes: Vec<u8>) {
+    pub(super) fn put_bytes(&mut self, key: &Key, bytes: Vec<u8>) {
         // ALL lists the families in the order of their numbers.
         if let Some(family) = self.families.get(key.family as usize) {
             self.writes.put_cf(family, &key.bytes, bytes);

@@ -7,7 +7,9 @@ use rocksdb::{ReadOptions, SnapshotWithThreadMode};
 
 use super::engine::{Database, Engine, unreadable};
 use crate::directory::audit::Entry;
-use crate::directory::model::{AccountId, Alias, AliasKey, DomainRecord, Kind, List, Master, Pop, Revision, Target, Trashed};
+use crate::directory::model::{
+    AccountId, Alias, AliasKey, DomainRecord, Kind, List, Master, Pop, Revision, Target, Token, TokenHash, Trashed,
+};
 use crate::directory::rules::{Found, Records};
 use crate::directory::schema::{self, Family, Key, Prefix, Record, Referrer};
 use crate::directory::view::{Unreadable, View};
@@ -111,20 +113,82 @@ impl<'a> Snapshot<'a> {
         self.alias_page(&Prefix::aliases(domain), after, limit)
     }
 
+    /// The aliases of one domain whose local part begins like this, after `after`; hidden ones too.
+    pub fn aliases_beginning(&self, domain: &Domain, local: &str, after: Option<&str>, limit: usize) -> Result<Page<Alias>, Unreadable> {
+        self.alias_page(&Prefix::aliases_beginning(domain, local), after, limit)
+    }
+
     fn alias_page(&self, prefix: &Prefix, after: Option<&str>, limit: usize) -> Result<Page<Alias>, Unreadable> {
-        let start = match after {
-            None => None,
-            Some(text) => {
-                let key = AliasKey::parse(text).map_err(|e| Unreadable(format!("`{text}` is no place to go on after: {e}")))?;
-                Some(Key::alias(&key).bytes)
-            }
-        };
+        // What is no address was never the end of a page; it begins wherever it would lie.
+        let key = |text: &str| AliasKey::parse(text).map_or_else(|_| text.as_bytes().into(), |key| Key::alias(&key).bytes);
+        let start = after.map(key);
         let record = |record| if let Record::Alias(alias) = record { Some(alias) } else { None };
         let mut page = self.page(prefix, start, limit, record, |alias| alias.key.to_string())?;
         for alias in &mut page.records {
             self.join_uses(alias)?;
         }
         Ok(page)
+    }
+
+    /// The domains of a master after `after`, in order.
+    pub fn domains_of(&self, master: &Name, after: Option<&str>, limit: usize) -> Result<Page<DomainRecord>, Unreadable> {
+        self.indexed(&Prefix::domains_of(master), after, limit, |domain| self.domain(&Domain::parse(domain).map_err(damaged)?))
+    }
+
+    /// The POP accounts that live in a domain after `after`, in order of name.
+    pub fn pops_in(&self, domain: &Domain, after: Option<&str>, limit: usize) -> Result<Page<Pop>, Unreadable> {
+        self.indexed(&Prefix::pops_in(domain), after, limit, |name| self.pop(&Name::parse(name).map_err(damaged)?))
+    }
+
+    /// The list accounts that live in a domain after `after`, in order of name.
+    pub fn lists_in(&self, domain: &Domain, after: Option<&str>, limit: usize) -> Result<Page<List>, Unreadable> {
+        self.indexed(&Prefix::lists_in(domain), after, limit, |name| self.list(&Name::parse(name).map_err(damaged)?))
+    }
+
+    /// The POP accounts that have a word which begins with `word`, by word, then name; one that has several comes several times.
+    pub fn pops_by_word(&self, word: &str, after: Option<&str>, limit: usize) -> Result<Page<(String, Pop)>, Unreadable> {
+        let prefix = Prefix::words(word);
+        let after = after.map(|after| Prefix::words("").key(after.replacen(' ', "\0", 1).as_bytes()).bytes);
+        let (mut found, mut more) = (Vec::new(), false);
+        self.each_raw(&prefix, after, |key, _| {
+            more = found.len() == limit;
+            if !more {
+                found.push(key.clone());
+            }
+            Ok(!more)
+        })?;
+        let words = found.iter().filter_map(Key::to_word);
+        let pops = words.filter_map(|(word, name)| self.pop(&name).transpose().map(|pop| pop.map(|pop| (word.to_owned(), pop))));
+        let records = pops.collect::<Result<Vec<_>, _>>()?;
+        let next = more.then(|| found.last().and_then(Key::to_word).map(|(word, name)| format!("{word} {name}"))).flatten();
+        Ok(Page { records, next })
+    }
+
+    /// The tokens of a master, with their last use.
+    pub fn tokens_of(&self, master: &Name) -> Result<Vec<(Token, Option<Timestamp>)>, Unreadable> {
+        let keys = self.keys(&Prefix::tokens_of(master))?;
+        let tokens = keys.iter().filter_map(Key::to_token).filter_map(|hash| self.token(&hash).transpose());
+        let used = |token: Token| Ok((self.token_use(&token.hash)?, token));
+        tokens.map(|token| token.and_then(used).map(|(used, token)| (token, used))).collect()
+    }
+
+    /// A token by its digest.
+    pub fn token(&self, hash: &TokenHash) -> Result<Option<Token>, Unreadable> {
+        only!(self.read(&Key::token(hash)), Token)
+    }
+
+    fn token_use(&self, hash: &TokenHash) -> Result<Option<Timestamp>, Unreadable> {
+        only!(self.read(&Key::token_use(hash)), TokenUse)
+    }
+
+    /// Audit entries before a revision, newest first.
+    pub fn audit_before(&self, before: Option<Revision>, limit: usize) -> Result<Vec<Entry>, Unreadable> {
+        let newest = View::revision(self).0;
+        let from = before.map_or(newest, |before| before.0.saturating_sub(1).min(newest));
+        let revisions = (1..=from).rev().take(limit);
+        let entries = revisions.filter_map(|revision| self.read(&Key::audit(Revision(revision))).transpose());
+        let entry = |(_, record)| if let Record::Audit(entry) = record { Ok(*entry) } else { Err(other_kind()) };
+        entries.map(|found| found.and_then(entry)).collect()
     }
 
     /// POP accounts in the trash, by id.
@@ -220,6 +284,26 @@ impl<'a> Snapshot<'a> {
         })?;
         let next = if more { records.last().map(cursor) } else { None };
         Ok(Page { records, next })
+    }
+
+    /// A page of what an index names; the cursor is what follows the prefix in its key.
+    fn indexed<T>(
+        &self,
+        prefix: &Prefix,
+        after: Option<&str>,
+        limit: usize,
+        record: impl Fn(&str) -> Result<Option<T>, Unreadable>,
+    ) -> Result<Page<T>, Unreadable> {
+        let (mut records, mut last, mut more) = (Vec::new(), None, false);
+        self.each_raw(prefix, after.map(|after| prefix.key(after.as_bytes()).bytes), |key, _| {
+            more = records.len() == limit;
+            if let (false, Some(rest)) = (more, prefix.rest(key)) {
+                records.extend(record(rest)?);
+                last = Some(rest.to_owned());
+            }
+            Ok(!more)
+        })?;
+        Ok(Page { records, next: last.filter(|_| more) })
     }
 
     /// Hands over the records under `prefix` after a key, in order, until told to stop.
@@ -332,6 +416,10 @@ impl View for Snapshot<'_> {
 
 fn text_key(after: Option<&str>) -> Option<Arc<[u8]>> {
     after.map(|text| text.as_bytes().into())
+}
+
+fn damaged(error: impl std::fmt::Display) -> Unreadable {
+    Unreadable(format!("a key of an index is damaged ({error}); restore the directory from a backup"))
 }
 
 fn other_kind() -> Unreadable {

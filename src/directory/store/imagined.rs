@@ -1,0 +1,80 @@
+//! What the directory would hold after a change that nobody makes.
+
+use jiff::Timestamp;
+
+use super::snapshot::Snapshot;
+use crate::directory::change::{Change, ChangeError};
+use crate::directory::model::{AccountId, Alias, AliasKey, DomainRecord, Kind, List, Master, Pop, Revision, Target};
+use crate::directory::rules::{self, Context, Overlay, Records, WriteSet};
+use crate::directory::schema::{Key, Prefix, Record, Referrer};
+use crate::directory::view::{Unreadable, View};
+use crate::mail::{Domain, Name};
+
+/// A state with a change on top.
+pub struct Imagined<'a> {
+    snapshot: &'a Snapshot<'a>,
+    writes: WriteSet,
+}
+
+impl<'a> Imagined<'a> {
+    /// The state after `change`, which adds no account.
+    pub fn after(snapshot: &'a Snapshot<'a>, change: &Change, now: Timestamp) -> Result<Self, ChangeError> {
+        let (writes, _) = rules::decide(snapshot, change, None, Context { now, fresh: AccountId(0) })?;
+        Ok(Self { snapshot, writes })
+    }
+
+    /// The record under a key, if the change touched it.
+    fn written(&self, key: &Key) -> Option<Option<&Record>> {
+        self.writes.get(key).map(Option::as_deref)
+    }
+}
+
+/// What the change wrote, where it did; else what is there.
+macro_rules! seen {
+    ($self:ident, $key:expr, $variant:ident, $below:expr) => {
+        match $self.written(&$key) {
+            Some(Some(Record::$variant(record))) => Ok(Some(record.clone())),
+            Some(_) => Ok(None),
+            None => $below,
+        }
+    };
+}
+
+impl View for Imagined<'_> {
+    fn revision(&self) -> Revision {
+        View::revision(self.snapshot)
+    }
+
+    fn domain(&self, domain: &Domain) -> Result<Option<DomainRecord>, Unreadable> {
+        seen!(self, Key::domain(domain), Domain, self.snapshot.domain(domain))
+    }
+
+    fn holder(&self, name: &Name) -> Result<Option<Kind>, Unreadable> {
+        seen!(self, Key::name(name), Holder, self.snapshot.holder(name))
+    }
+
+    fn master(&self, name: &Name) -> Result<Option<Master>, Unreadable> {
+        seen!(self, Key::master(name), Master, self.snapshot.master(name))
+    }
+
+    fn pop(&self, name: &Name) -> Result<Option<Pop>, Unreadable> {
+        seen!(self, Key::pop(name), Pop, self.snapshot.pop(name))
+    }
+
+    fn list(&self, name: &Name) -> Result<Option<List>, Unreadable> {
+        seen!(self, Key::list(name), List, self.snapshot.list(name))
+    }
+
+    fn alias(&self, key: &AliasKey) -> Result<Option<Alias>, Unreadable> {
+        seen!(self, Key::alias(key), Alias, self.snapshot.alias(key))
+    }
+
+    fn aliases_to(&self, target: &Target) -> Result<Vec<AliasKey>, Unreadable> {
+        let keys = Overlay::new(self.snapshot, Some(&self.writes)).keys(&Prefix::aliases_to(target))?;
+        let alias = |key: &Key| match key.to_entry() {
+            Some((_, Referrer::Alias(alias))) => Some(alias),
+            _ => None,
+        };
+        Ok(keys.iter().filter_map(alias).collect())
+    }
+}
