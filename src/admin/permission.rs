@@ -50,6 +50,22 @@ impl Caller {
         &self.actor
     }
 
+    /// The master that the caller is; none for users of this machine.
+    pub fn master(&self) -> Option<&Name> {
+        match &self.actor {
+            Actor::Master(name) => Some(name),
+            Actor::Uid(_) | Actor::Server => None,
+        }
+    }
+
+    /// The master whose domains are all that the caller sees; none for those who see everything.
+    pub fn confined_to(&self) -> Option<&Name> {
+        match &self.reach {
+            Reach::Everything => None,
+            Reach::DomainsOf(name) => Some(name),
+        }
+    }
+
     /// Refuses everybody who may not do everything.
     pub fn needs_admin(&self) -> Result<(), Problem> {
         match self.reach {

@@ -1,12 +1,13 @@
 //! Why an operation did not happen, in the form of RFC 9457, and what that means for HTTP and for the exit code.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::directory::{ChangeError, Refusal, Suggestion, Unreadable};
 use crate::mail::WeakPassword;
 
 /// A problem as the API answers it (`application/problem+json`).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error, JsonSchema)]
 #[error("{detail}")]
 pub struct Problem {
     /// What kind of problem: stable, for programs.
@@ -21,6 +22,9 @@ pub struct Problem {
     /// For a taken name: a free one, and the alias that gives the wanted address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<Box<Suggestion>>,
+    /// The field of the request that is at fault, as a JSON pointer (RFC 6901).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
 }
 
 /// What the command line's exit code says (design, section 9).
@@ -55,7 +59,8 @@ impl Exit {
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $urn:literal, $title:literal, $status:literal, $exit:ident;)*) => {
         /// The kinds of problems.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[schemars(rename = "ProblemType")]
         pub enum Kind {
             $($(#[$doc])* #[serde(rename = $urn)] $kind,)*
         }
@@ -102,6 +107,8 @@ kinds! {
     InUse = "urn:restante:problem:in-use", "Still in use", 409, Conflict;
     /// Not in the trash.
     NotInTrash = "urn:restante:problem:not-in-trash", "Not in the trash", 404, NoSuchThing;
+    /// No such token of that master.
+    NoSuchToken = "urn:restante:problem:no-such-token", "No such token", 404, NoSuchThing;
     /// Unknown to the notes about recent messages.
     NoSuchDelivery = "urn:restante:problem:no-such-delivery", "No such delivery", 404, NoSuchThing;
     /// D6.
@@ -120,6 +127,10 @@ kinds! {
     Changed = "urn:restante:problem:changed", "Changed by somebody else meanwhile", 412, Conflict;
     /// The body is too long.
     TooLong = "urn:restante:problem:too-long", "The request is too long", 413, Failed;
+    /// Nobody is logged in, or what was given proves nobody.
+    NotLoggedIn = "urn:restante:problem:not-logged-in", "Not logged in", 401, Failed;
+    /// Too many attempts to log in.
+    TooManyLogins = "urn:restante:problem:too-many-logins", "Too many attempts to log in", 429, Failed;
     /// Not allowed.
     Forbidden = "urn:restante:problem:forbidden", "Not allowed", 403, Failed;
     /// The directory cannot be read or written.
@@ -133,7 +144,18 @@ kinds! {
 impl Problem {
     /// A problem of a kind, in these words.
     pub fn new(kind: Kind, detail: String) -> Self {
-        Self { kind, title: kind.title().to_owned(), status: kind.status(), detail, suggestion: None }
+        Self { kind, title: kind.title().to_owned(), status: kind.status(), detail, suggestion: None, pointer: None }
+    }
+
+    /// The same, about a field of the request.
+    pub fn at(mut self, field: &str) -> Self {
+        self.pointer = Some(format!("/{field}"));
+        self
+    }
+
+    /// The field that is at fault.
+    pub fn field(&self) -> Option<&str> {
+        self.pointer.as_deref()?.strip_prefix('/')
     }
 
     /// Not allowed.
@@ -160,10 +182,22 @@ impl From<Refusal> for Problem {
             | Refusal::OwnsList { .. }
             | Refusal::LastAdmin(_) => Kind::InUse,
             Refusal::Changed { .. } => Kind::Changed,
+            Refusal::NoSuchToken { .. } => Kind::NoSuchToken,
             Refusal::NotInTrash(_) => Kind::NotInTrash,
             Refusal::BadValue(_) => Kind::BadValue,
         };
         let mut problem = Self::new(kind, refusal.to_string());
+        let field = match &refusal {
+            Refusal::NameTaken { .. } | Refusal::NameAndAddressTaken { .. } | Refusal::AddressTaken { .. } => Some("name"),
+            Refusal::DomainExists(_) | Refusal::NoSuchDomain(_) => Some("domain"),
+            Refusal::NoSuchTarget { .. } | Refusal::Cycle { .. } => Some("targets"),
+            // These say what they are about with their first words.
+            Refusal::BadValue(why) if why.starts_with("the owner") => Some("owner"),
+            Refusal::BadValue(why) if why.starts_with("a note") => Some("note"),
+            Refusal::BadValue(why) if why.starts_with("label:") => Some("label"),
+            _ => None,
+        };
+        problem.pointer = field.map(|field| format!("/{field}"));
         if let Refusal::NameTaken { suggestion, .. } = refusal {
             problem.suggestion = suggestion.map(Box::new);
         }
@@ -188,6 +222,6 @@ impl From<ChangeError> for Problem {
 
 impl From<WeakPassword> for Problem {
     fn from(error: WeakPassword) -> Self {
-        Self::new(Kind::WeakPassword, error.to_string())
+        Self::new(Kind::WeakPassword, error.to_string()).at("password")
     }
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use aide::axum::ApiRouter;
+use aide::axum::routing::{get_with, post_with, put_with};
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post, put};
-use axum::{Json, Router};
-use serde::Deserialize;
 
+use super::document::about;
 use super::extract::{self, Condition, Path, Query, Rehearsal, Who};
 use super::respond::{Answer, Created, Tagged};
 use super::run;
@@ -14,35 +15,51 @@ use crate::admin::context::Context;
 use crate::admin::operations::{Page, Paging, Removal, lists, password, pops};
 use crate::admin::problem::Problem;
 use crate::directory;
-use crate::mail::{Domain, Name};
+use crate::mail::Name;
 
 type Shared = State<Arc<Context>>;
 
-pub(super) fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route("/pops", get(list_pops).post(add_pop))
-        .route("/pops/{name}", get(show_pop).patch(edit_pop).delete(delete_pop))
-        .route("/pops/{name}/password", put(set_pop_password))
-        .route("/pops/{name}/suspend", post(suspend_pop))
-        .route("/pops/{name}/resume", post(resume_pop))
-        .route("/pops/{name}/rename", post(rename_pop))
-        .route("/pops/{name}/restore", post(restore_pop))
-        .route("/lists", get(list_lists).post(add_list))
-        .route("/lists/{name}", get(show_list).patch(edit_list).delete(delete_list))
+pub(super) fn routes() -> ApiRouter<Arc<Context>> {
+    pops().merge(lists())
 }
 
-#[derive(Deserialize)]
-struct InDomain {
-    domain: Option<Domain>,
+fn pops() -> ApiRouter<Arc<Context>> {
+    ApiRouter::new()
+        .api_route("/pops", get_with(list_pops, about("listPops", "POP accounts")).post_with(add_pop, about("addPop", "Add a POP account")))
+        .api_route(
+            "/pops/{name}",
+            get_with(show_pop, about("showPop", "One POP account"))
+                .patch_with(edit_pop, about("editPop", "Change a POP account"))
+                .delete_with(delete_pop, about("deletePop", "Move a POP account to the trash")),
+        )
+        .api_route("/pops/{name}/password", put_with(set_pop_password, about("setPopPassword", "Set a POP account's password")))
+        .api_route("/pops/{name}/suspend", post_with(suspend_pop, about("suspendPop", "Refuse logins; mail is still taken")))
+        .api_route("/pops/{name}/resume", post_with(resume_pop, about("resumePop", "Allow logins again")))
+        .api_route("/pops/{name}/rename", post_with(rename_pop, about("renamePop", "Rename a POP account, keeping its mail")))
+        .api_route("/pops/{name}/restore", post_with(restore_pop, about("restorePop", "Bring a POP account back from the trash")))
+}
+
+fn lists() -> ApiRouter<Arc<Context>> {
+    ApiRouter::new()
+        .api_route(
+            "/lists",
+            get_with(list_lists, about("listLists", "List accounts")).post_with(add_list, about("addList", "Add a list account")),
+        )
+        .api_route(
+            "/lists/{name}",
+            get_with(show_list, about("showList", "One list account"))
+                .patch_with(edit_list, about("editList", "Change a list account"))
+                .delete_with(delete_list, about("deleteList", "Delete a list account")),
+        )
 }
 
 async fn list_pops(
     context: Shared,
     Who(who): Who,
     Query(paging): Query<Paging>,
-    Query(filter): Query<InDomain>,
+    Query(filter): Query<pops::Filter>,
 ) -> Answer<Page<pops::Shown>> {
-    run(context, who, move |context, caller| pops::list(context, caller, &paging, filter.domain.as_ref())).await.map(Json)
+    run(context, who, move |context, caller| pops::list(context, caller, &paging, &filter)).await.map(Json)
 }
 
 async fn show_pop(context: Shared, Who(who): Who, Path(name): Path<Name>) -> Result<Tagged<pops::Shown>, Problem> {
@@ -104,12 +121,17 @@ async fn restore_pop(
     run(context, who, move |context, caller| pops::restore(context, caller, &name, which)).await.map(Json)
 }
 
-async fn list_lists(context: Shared, Who(who): Who, Query(paging): Query<Paging>) -> Answer<Page<lists::Shown>> {
-    run(context, who, move |context, caller| lists::list(context, caller, &paging)).await.map(Json)
+async fn list_lists(
+    context: Shared,
+    Who(who): Who,
+    Query(paging): Query<Paging>,
+    Query(filter): Query<pops::Filter>,
+) -> Answer<Page<lists::Shown>> {
+    run(context, who, move |context, caller| lists::list(context, caller, &paging, &filter)).await.map(Json)
 }
 
 async fn show_list(context: Shared, Who(who): Who, Path(name): Path<Name>) -> Result<Tagged<lists::Shown>, Problem> {
-    let (revision, list) = run(context, who, move |context, caller| lists::show(context, caller, &name)).await?;
+    let (revision, list) = run(context, who, move |context, caller| lists::show_with_revision(context, caller, &name)).await?;
     Ok(Tagged(revision, list))
 }
 

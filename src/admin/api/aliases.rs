@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use aide::axum::ApiRouter;
+use aide::axum::routing::{get_with, post_with};
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::document::about;
 use super::extract::{self, Condition, Path, Query, Rehearsal, Who};
 use super::respond::{Answer, Created, Tagged};
 use super::run;
@@ -17,13 +20,21 @@ use crate::directory::{Actor, AliasKey, Switch, Target};
 
 type Shared = State<Arc<Context>>;
 
-pub(super) fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route("/aliases", get(list).post(add))
-        .route("/aliases/{address}", get(show).delete(remove))
-        .route("/aliases/{address}/remove", post(remove_entries))
-        .route("/aliases/{address}/enable", post(enable))
-        .route("/aliases/{address}/disable", post(disable))
+pub(super) fn routes() -> ApiRouter<Arc<Context>> {
+    ApiRouter::new()
+        .api_route(
+            "/aliases",
+            get_with(list, about("listAliases", "Aliases")).post_with(add, about("addAlias", "Add targets to an alias, new or old")),
+        )
+        .api_route(
+            "/aliases/{address}",
+            get_with(show, about("showAlias", "One alias"))
+                .patch_with(edit, about("editAlias", "Replace what is given of an alias"))
+                .delete_with(remove, about("removeAlias", "Remove an alias")),
+        )
+        .api_route("/aliases/{address}/remove", post_with(remove_entries, about("removeEntries", "Remove targets of an alias")))
+        .api_route("/aliases/{address}/enable", post_with(enable, about("enableAlias", "Switch an alias on")))
+        .api_route("/aliases/{address}/disable", post_with(disable, about("disableAlias", "Switch an alias off")))
 }
 
 async fn list(
@@ -40,6 +51,17 @@ async fn show(context: Shared, Who(who): Who, Path(address): Path<AliasKey>) -> 
     Ok(Tagged(revision, alias))
 }
 
+async fn edit(
+    context: Shared,
+    Who(who): Who,
+    Path(address): Path<AliasKey>,
+    Condition(condition): Condition,
+    extract::Json(edit): extract::Json<aliases::Edit>,
+) -> Result<Tagged<aliases::Shown>, Problem> {
+    let (revision, alias) = run(context, who, move |context, caller| aliases::edit(context, caller, &address, edit, condition)).await?;
+    Ok(Tagged(revision, alias))
+}
+
 async fn add(context: Shared, Who(who): Who, extract::Json(new): extract::Json<aliases::New>) -> Result<Created<aliases::Shown>, Problem> {
     run(context, who, move |context, caller| aliases::add(context, caller, new)).await.map(Created)
 }
@@ -49,9 +71,10 @@ async fn remove(context: Shared, Who(who): Who, Path(address): Path<AliasKey>, Q
 }
 
 /// Entries to remove; at least one, so that an empty list never takes the whole alias.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Entries {
+    #[schemars(length(min = 1))]
     targets: Vec<Target>,
 }
 

@@ -5,16 +5,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
 
+use aide::axum::ApiRouter;
+use aide::axum::routing::{get_with, post_with};
+use aide::openapi::{MediaType, ReferenceOr, RequestBody};
+use aide::transform::TransformOperation;
+use axum::Json;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use http_body_util::BodyExt;
 use hyper::body::Frame;
 use tokio::sync::mpsc;
 
+use super::document::about;
 use super::extract::Who;
 use super::respond::Answer;
 use super::run;
@@ -23,14 +27,34 @@ use crate::admin::operations::exchange;
 use crate::admin::problem::Problem;
 use crate::directory::export::ImportReport;
 
+/// One JSON object a line.
+const LINES: &str = "application/jsonl";
+
 /// Octets that are sent at a time.
 const CHUNK: usize = 64 * 1024;
 
 /// Chunks that may wait for a slow reader.
 const WAITING: usize = 4;
 
-pub(super) fn routes() -> Router<Arc<Context>> {
-    Router::new().route("/export", get(export)).route("/import", post(import).layer(DefaultBodyLimit::disable()))
+pub(super) fn routes() -> ApiRouter<Arc<Context>> {
+    ApiRouter::new()
+        .api_route("/export", get_with(export, exporting))
+        .api_route("/import", post_with(import, importing).layer(DefaultBodyLimit::disable()))
+}
+
+fn exporting(operation: TransformOperation<'_>) -> TransformOperation<'_> {
+    about("export", "The whole directory, as JSON lines")(operation).response_with::<200, String, _>(|mut response| {
+        let lines = response.inner().content.shift_remove("text/plain; charset=utf-8").unwrap_or_default();
+        response.inner().content.insert(LINES.into(), lines);
+        response.description("One JSON object a line.")
+    })
+}
+
+fn importing(mut operation: TransformOperation<'_>) -> TransformOperation<'_> {
+    let content = [(LINES.to_owned(), MediaType::default())].into_iter().collect();
+    let body = RequestBody { content, required: true, ..RequestBody::default() };
+    operation.inner_mut().request_body = Some(ReferenceOr::Item(body));
+    about("import", "Take an export in")(operation)
 }
 
 async fn export(State(context): State<Arc<Context>>, Who(who): Who) -> Result<Response, Problem> {
@@ -44,7 +68,7 @@ async fn export(State(context): State<Arc<Context>>, Who(who): Who) -> Result<Re
             let _ = out.get_ref().sender.blocking_send(Err(io::Error::other(error.to_string())));
         }
     });
-    Ok(([(CONTENT_TYPE, "application/jsonl")], Body::new(Lines { chunks })).into_response())
+    Ok(([(CONTENT_TYPE, LINES)], Body::new(Lines { chunks })).into_response())
 }
 
 /// Where the blocking side writes.

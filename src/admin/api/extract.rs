@@ -6,6 +6,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::IF_MATCH;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::super::operations::{Match, Run};
 use super::super::problem::{Kind, Problem};
@@ -27,7 +28,7 @@ pub struct Who(pub Extension<Actor>);
 pub struct Condition(pub Match);
 
 /// `?dry_run=true`.
-#[derive(Debug, Clone, Copy, Default, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, serde::Deserialize, schemars::JsonSchema)]
 pub struct Rehearsal {
     #[serde(default)]
     dry_run: bool,
@@ -49,8 +50,17 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             JsonRejection::BytesRejection(error) if error.status() == 413 => Problem::new(Kind::TooLong, error.body_text()),
             other => Problem::new(Kind::BadRequest, other.body_text()),
         };
-        axum::Json::from_request(request, state).await.map(|axum::Json(value)| Self(value)).map_err(told)
+        // An object first: serde would take an array for a record, by the places of its fields.
+        let axum::Json(object) = axum::Json::<Map<String, Value>>::from_request(request, state).await.map_err(told)?;
+        serde_path_to_error::deserialize(Value::Object(object)).map(Self).map_err(at_fault)
     }
+}
+
+/// Points to the field that could not be read.
+fn at_fault(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let path = error.path().to_string();
+    let problem = Problem::new(Kind::BadValue, error.to_string());
+    if path == "." { problem } else { problem.at(&path.replace('.', "/")) }
 }
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
@@ -89,7 +99,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Condition {
         if tag == "*" {
             return Ok(Self(Match::Any));
         }
-        let revision = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).and_then(|tag| tag.parse().ok());
+        // RFC 9110 §8.8.3 wants the quotes; clients that lose them mean the same.
+        let revision = tag.trim_matches('"').parse().ok();
         let refused = || Problem::new(Kind::BadRequest, "If-Match: give one entity tag as it came in ETag".into());
         revision.map(|revision| Self(Match::Revision(Revision(revision)))).ok_or_else(refused)
     }

@@ -5,18 +5,24 @@
 
 mod accounts;
 mod aliases;
+mod document;
 mod exchange;
 mod extract;
 mod resources;
 mod respond;
+mod schema;
 
 use std::sync::Arc;
 
+use aide::axum::ApiRouter;
 use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 
 use super::context::Context;
+use super::login::{Login, blocking};
 use super::permission::Caller;
 use super::problem::{Kind, Problem};
 use crate::directory::Actor;
@@ -26,9 +32,9 @@ pub const BODY_OCTETS: usize = 1024 * 1024;
 
 /// The whole API, without an identity yet (see [`identified`]).
 pub fn router(context: Arc<Context>) -> Router {
-    let resources = Router::new().merge(resources::routes()).merge(accounts::routes()).merge(aliases::routes()).merge(exchange::routes());
-    Router::new()
-        .nest("/api/v1", resources)
+    document::begin();
+    let resources = resources::routes().merge(accounts::routes()).merge(aliases::routes()).merge(exchange::routes());
+    document::finish(ApiRouter::new().nest("/api/v1", resources))
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_this_way)
         .layer(DefaultBodyLimit::max(BODY_OCTETS))
@@ -38,6 +44,27 @@ pub fn router(context: Arc<Context>) -> Router {
 /// The API as one actor sees it.
 pub fn identified(router: Router, actor: Actor) -> Router {
     router.layer(Extension(actor))
+}
+
+/// The API as it is seen by whoever shows a token (RFC 6750 §2.1). The document of the API is for everybody.
+pub fn for_tokens(router: Router, login: Arc<Login>) -> Router {
+    router.layer(from_fn_with_state(login, by_token))
+}
+
+async fn by_token(State(login): State<Arc<Login>>, mut request: Request, next: Next) -> Response {
+    if request.uri().path() != document::PATH {
+        let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let actor = match token {
+            Some((_, token)) => login.by_token(token.trim().to_owned()).await,
+            None => Err(Problem::new(Kind::NotLoggedIn, "say who you are: `Authorization: Bearer TOKEN`".into())),
+        };
+        match actor {
+            Ok(actor) => request.extensions_mut().insert(actor),
+            Err(problem) => return ([(WWW_AUTHENTICATE, "Bearer")], problem).into_response(),
+        };
+    }
+    next.run(request).await
 }
 
 /// Runs an operation on a thread that may block.
@@ -50,8 +77,7 @@ async fn run<T: Send + 'static>(
         let caller = Caller::of(&context.directory.snapshot(), actor)?;
         operation(&context, &caller)
     };
-    let gone = |error: tokio::task::JoinError| Err(Problem::new(Kind::Internal, format!("the operation broke off: {error}; see the log")));
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(gone)
+    blocking(work).await
 }
 
 async fn nothing_here(request: Request) -> Response {

@@ -1,8 +1,10 @@
 //! Aliases.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::scope::{by_domain, in_domain};
 use super::{Match, Page, Paging, Removal, Run, page};
 use crate::admin::context::Context;
 use crate::admin::permission::Caller;
@@ -11,7 +13,8 @@ use crate::directory::{Alias, AliasKey, Change, Refusal, Revision, Snapshot, Sta
 use crate::mail::Domain;
 
 /// An alias as administrators see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Alias")]
 pub struct Shown {
     /// `local@domain`, or `@domain`.
     pub address: AliasKey,
@@ -34,8 +37,9 @@ pub struct Shown {
 }
 
 /// Targets for an alias, new or old.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewAlias")]
 pub struct New {
     /// `local@domain`, or `@domain`.
     pub address: AliasKey,
@@ -47,8 +51,24 @@ pub struct New {
     pub expires: Option<Timestamp>,
 }
 
+/// A change of an alias: what is given is replaced.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "AliasEdit")]
+pub struct Edit {
+    /// All its targets from now on.
+    pub targets: Option<Vec<Target>>,
+    /// What stands beside it.
+    pub note: Option<String>,
+    /// From when on it counts as switched off; `null` for never.
+    #[serde(default, deserialize_with = "present")]
+    pub expires: Option<Option<Timestamp>>,
+    /// Whether it is in use.
+    pub enabled: Option<bool>,
+}
+
 /// Which aliases are wanted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Filter {
     /// Hidden ones too.
     #[serde(default)]
@@ -59,6 +79,9 @@ pub struct Filter {
     /// Only those that lead to this target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
+    /// Only those whose address begins like this: `local`, `local@domain`, or `@domain`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<String>,
 }
 
 impl From<Alias> for Shown {
@@ -86,8 +109,19 @@ pub fn list(context: &Context, caller: &Caller, paging: &Paging, filter: &Filter
             && caller.sees(&snapshot, alias.key.domain())?;
         Ok(fits.then(|| alias.into()))
     };
+    let sought = filter.search.as_deref().map(str::to_lowercase).unwrap_or_default();
+    let (local, in_search) = sought.split_once('@').unwrap_or((&sought, ""));
+    let domain = filter.domain.clone().or_else(|| Domain::parse(in_search).ok());
+    let beginning = |domain: &Domain, after: Option<&str>, limit: usize| snapshot.aliases_beginning(domain, local, after, limit);
     match &filter.target {
-        None => page(paging, |after, limit| snapshot.aliases(after, limit), wanted),
+        None => {
+            let fetch = |after: Option<&str>, limit: usize| match (&domain, caller.confined_to()) {
+                (Some(domain), _) => in_domain(&snapshot, caller, domain, |domain| beginning(domain, after, limit)),
+                (None, None) if sought.is_empty() => snapshot.aliases(after, limit),
+                (None, _) => by_domain(&snapshot, caller, after, limit, beginning),
+            };
+            page(paging, fetch, wanted)
+        }
         // The reverse index knows them all at once: no walk through the whole table, and no further page.
         Some(target) => {
             let keys = snapshot.aliases_to(target)?;
@@ -108,10 +142,23 @@ pub fn show_with_revision(context: &Context, caller: &Caller, key: &AliasKey) ->
     let snapshot = context.directory.snapshot();
     let refused = || Refusal::NoSuchAlias(key.clone());
     let alias = snapshot.alias(key)?.ok_or_else(refused)?;
-    if !caller.sees(&snapshot, key.domain())? {
-        return Err(refused().into());
+    let revision = snapshot.revision_of(&Subject::Alias(key.clone()))?;
+    if caller.sees(&snapshot, key.domain())? { Ok((revision, alias.into())) } else { Err(refused().into()) }
+}
+
+/// Replaces what is given of an alias.
+pub fn edit(context: &Context, caller: &Caller, key: &AliasKey, edit: Edit, condition: Match) -> Result<(Revision, Shown), Problem> {
+    let before = show(context, caller, key)?;
+    let Edit { targets, note, expires, enabled } = edit;
+    if let Some(targets) = &targets {
+        // What leads elsewhere already may stay.
+        let new = targets.iter().filter(|target| !before.targets.contains(target));
+        known_targets(&context.directory.snapshot(), caller, new)?;
     }
-    Ok((snapshot.revision_of(&Subject::Alias(key.clone()))?, alias.into()))
+    let switch = enabled.map(|enabled| if enabled { Switch::Enabled } else { Switch::Disabled });
+    let change = Change::EditAlias { key: key.clone(), targets, note, expires, switch };
+    context.change_if(caller, &change, &Subject::Alias(key.clone()), condition)?;
+    show_with_revision(context, caller, key)
 }
 
 /// Adds targets to an alias, making it where there is none.
@@ -165,4 +212,9 @@ pub(super) fn known_targets<'a>(
         }
     }
     Ok(())
+}
+
+/// Tells `null` from a missing key: `Some(None)` is an explicit `null`.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }

@@ -1,6 +1,7 @@
 //! Domains.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Match, Page, Paging, Removal, Run, page};
@@ -11,7 +12,8 @@ use crate::directory::{Change, DomainRecord, Refusal, Revision, Subject, View};
 use crate::mail::{Domain, Name};
 
 /// A domain as administrators see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "LocalDomain")]
 pub struct Shown {
     /// The A-labels.
     pub domain: Domain,
@@ -24,8 +26,9 @@ pub struct Shown {
 }
 
 /// A new domain.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewDomain")]
 pub struct New {
     /// The domain.
     pub domain: Domain,
@@ -34,11 +37,21 @@ pub struct New {
 }
 
 /// A change of a domain.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "DomainEdit")]
 pub struct Edit {
     /// The master that it belongs to from now on.
     pub owner: Option<Name>,
+}
+
+/// Which domains are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "DomainFilter")]
+pub struct Filter {
+    /// Only those whose name holds this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<String>,
 }
 
 impl From<DomainRecord> for Shown {
@@ -47,14 +60,25 @@ impl From<DomainRecord> for Shown {
     }
 }
 
-/// The domains that the caller may see.
-pub fn list(context: &Context, caller: &Caller, paging: &Paging) -> Result<Page<Shown>, Problem> {
+/// The domains that the caller may see and the filter lets through.
+pub fn list(context: &Context, caller: &Caller, paging: &Paging, filter: &Filter) -> Result<Page<Shown>, Problem> {
     let snapshot = context.directory.snapshot();
-    page(paging, |after, limit| snapshot.domains(after, limit), |record| Ok(caller.sees(&snapshot, &record.domain)?.then(|| record.into())))
+    let fetch = |after: Option<&str>, limit: usize| match caller.confined_to() {
+        Some(master) => snapshot.domains_of(master, after, limit),
+        None => snapshot.domains(after, limit),
+    };
+    let sought = filter.search.as_deref().map(str::to_lowercase).unwrap_or_default();
+    let fits = |shown: &Shown| shown.domain.as_str().contains(&sought) || shown.unicode.contains(&sought);
+    page(paging, fetch, |record| Ok(Some(Shown::from(record)).filter(fits)))
+}
+
+/// One domain.
+pub fn show(context: &Context, caller: &Caller, domain: &Domain) -> Result<Shown, Problem> {
+    show_with_revision(context, caller, domain).map(|(_, shown)| shown)
 }
 
 /// One domain, and the revision that an edit may be made conditional on.
-pub fn show(context: &Context, caller: &Caller, domain: &Domain) -> Result<(Revision, Shown), Problem> {
+pub fn show_with_revision(context: &Context, caller: &Caller, domain: &Domain) -> Result<(Revision, Shown), Problem> {
     let snapshot = context.directory.snapshot();
     let record = snapshot.domain(domain)?.ok_or_else(|| Refusal::NoSuchDomain(domain.clone()))?;
     caller.needs(&snapshot, domain)?;
@@ -65,7 +89,7 @@ pub fn show(context: &Context, caller: &Caller, domain: &Domain) -> Result<(Revi
 pub fn add(context: &Context, caller: &Caller, new: New) -> Result<Shown, Problem> {
     caller.needs_admin()?;
     context.change(caller, &Change::AddDomain { domain: new.domain.clone(), owner: new.owner })?;
-    show(context, caller, &new.domain).map(|(_, shown)| shown)
+    show(context, caller, &new.domain)
 }
 
 /// Gives a domain to another master. For admins.
@@ -73,7 +97,7 @@ pub fn edit(context: &Context, caller: &Caller, domain: &Domain, edit: Edit, con
     caller.needs_admin()?;
     let change = Change::EditDomain { domain: domain.clone(), owner: edit.owner };
     context.change_if(caller, &change, &Subject::Domain(domain.clone()), condition)?;
-    show(context, caller, domain)
+    show_with_revision(context, caller, domain)
 }
 
 /// Removes a domain; with `cascade`, and everything in it. For admins.

@@ -1,9 +1,12 @@
 //! List accounts.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::aliases::known_targets;
+use super::pops::Filter;
+use super::scope::{by_domain, in_domain};
 use super::{Match, Page, Paging, Removal, Run, page};
 use crate::admin::context::Context;
 use crate::admin::permission::Caller;
@@ -12,7 +15,8 @@ use crate::directory::{Change, Kind, List, Posting, Refusal, Revision, Snapshot,
 use crate::mail::{Address, Domain, Name};
 
 /// A list account as administrators see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "List")]
 pub struct Shown {
     /// The name.
     pub name: Name,
@@ -31,8 +35,9 @@ pub struct Shown {
 }
 
 /// A new list account.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewList")]
 pub struct New {
     /// The name.
     pub name: Name,
@@ -48,8 +53,9 @@ pub struct New {
 }
 
 /// A change of a list account: what is given is changed.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ListEdit")]
 pub struct Edit {
     /// Who is responsible from now on.
     pub owner: Option<Target>,
@@ -77,14 +83,25 @@ impl From<List> for Shown {
     }
 }
 
-/// The list accounts that the caller may see.
-pub fn list(context: &Context, caller: &Caller, paging: &Paging) -> Result<Page<Shown>, Problem> {
+/// The list accounts that the caller may see and the filter lets through.
+pub fn list(context: &Context, caller: &Caller, paging: &Paging, filter: &Filter) -> Result<Page<Shown>, Problem> {
     let snapshot = context.directory.snapshot();
-    page(paging, |after, limit| snapshot.lists(after, limit), |list| Ok(caller.sees(&snapshot, &list.domain)?.then(|| list.into())))
+    let fetch = |after: Option<&str>, limit: usize| match (&filter.domain, caller.confined_to()) {
+        (Some(domain), _) => in_domain(&snapshot, caller, domain, |domain| snapshot.lists_in(domain, after, limit)),
+        (None, Some(_)) => by_domain(&snapshot, caller, after, limit, |domain, after, limit| snapshot.lists_in(domain, after, limit)),
+        (None, None) => snapshot.lists(after, limit),
+    };
+    let sought = filter.search.as_deref().map(str::to_lowercase).unwrap_or_default();
+    page(paging, fetch, |list| Ok(Shown::from(list)).map(|shown| shown.address.to_string().contains(&sought).then_some(shown)))
+}
+
+/// One list account.
+pub fn show(context: &Context, caller: &Caller, name: &Name) -> Result<Shown, Problem> {
+    show_with_revision(context, caller, name).map(|(_, shown)| shown)
 }
 
 /// One list account, and the revision that an edit may be made conditional on.
-pub fn show(context: &Context, caller: &Caller, name: &Name) -> Result<(Revision, Shown), Problem> {
+pub fn show_with_revision(context: &Context, caller: &Caller, name: &Name) -> Result<(Revision, Shown), Problem> {
     let snapshot = context.directory.snapshot();
     let list = visible(&snapshot, caller, name)?;
     Ok((snapshot.revision_of(&Subject::List(name.clone()))?, list.into()))
@@ -97,7 +114,7 @@ pub fn add(context: &Context, caller: &Caller, new: New) -> Result<Shown, Proble
     known_targets(&snapshot, caller, new.members.iter().chain([&new.owner]))?;
     let New { name, domain, owner, posting, members } = new;
     context.change(caller, &Change::AddList { name: name.clone(), domain, owner, posting, members })?;
-    show(context, caller, &name).map(|(_, shown)| shown)
+    show(context, caller, &name)
 }
 
 /// Changes a list account.
@@ -108,7 +125,7 @@ pub fn edit(context: &Context, caller: &Caller, name: &Name, edit: Edit, conditi
     let Edit { owner, posting, join, leave } = edit;
     let change = Change::EditList { name: name.clone(), owner, posting, join, leave };
     context.change_if(caller, &change, &Subject::List(name.clone()), condition)?;
-    show(context, caller, name)
+    show_with_revision(context, caller, name)
 }
 
 /// Deletes a list account, its hidden alias, and every entry that leads to it.

@@ -1,6 +1,7 @@
 //! Masters: administrators' logins.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::password::{Clear, Wish};
@@ -12,7 +13,8 @@ use crate::directory::{Change, Kind, Master, Refusal, Role, View};
 use crate::mail::Name;
 
 /// A master as administrators see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Master")]
 pub struct Shown {
     /// The name.
     pub name: Name,
@@ -26,8 +28,9 @@ pub struct Shown {
 }
 
 /// A new master.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewMaster")]
 pub struct New {
     /// The name.
     pub name: Name,

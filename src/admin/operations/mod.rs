@@ -3,6 +3,7 @@
 //! Every function blocks (on the disk, and on Argon2 where a password is set): call them off the async threads.
 
 pub mod aliases;
+pub mod audit;
 pub mod domains;
 pub mod exchange;
 pub mod fetch;
@@ -11,11 +12,16 @@ pub mod masters;
 pub mod names;
 pub mod password;
 pub mod pops;
-mod quota;
+pub mod status;
+pub mod tokens;
 pub mod trace;
 pub mod trash;
 
+mod quota;
+mod scope;
+
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::context::Context;
@@ -26,19 +32,23 @@ use crate::directory::{self, Applied, Change, Effect, Revision, Subject, Unreada
 /// Records of one page at most.
 pub const PAGE: usize = 1000;
 
+/// Records that one request looks at where few of them fit a filter: an answer comes soon, and says where to go on.
+const EXAMINED: usize = 5000;
+
 /// Which part of a listing is wanted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Paging {
     /// The `next` of the page before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
     /// Records wanted: 1 to [`PAGE`].
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
     pub limit: Option<usize>,
 }
 
 /// A part of a listing. It may hold fewer records than asked for although more follow: `next` alone tells.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Page<T> {
     /// The records.
     pub items: Vec<T>,
@@ -47,7 +57,7 @@ pub struct Page<T> {
 }
 
 /// Whether a change is carried out, or only shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Run {
     /// Carried out.
@@ -58,7 +68,7 @@ pub enum Run {
 }
 
 /// What a removal took, or would take, with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Removal {
     /// Whether it was carried out.
     pub run: Run,
@@ -73,6 +83,16 @@ pub enum Match {
     Any,
     /// The record is still at the revision that the caller saw.
     Revision(Revision),
+}
+
+impl Paging {
+    /// How many records are wanted.
+    fn checked_limit(&self) -> Result<usize, Problem> {
+        match self.limit.unwrap_or(PAGE) {
+            limit @ 1..=PAGE => Ok(limit),
+            _ => Err(Problem::new(Kind::BadValue, format!("limit: give a number from 1 to {PAGE}"))),
+        }
+    }
 }
 
 impl Context {
@@ -119,19 +139,16 @@ fn page<R, T>(
     fetch: impl Fn(Option<&str>, usize) -> Result<directory::Page<R>, Unreadable>,
     mut show: impl FnMut(R) -> Result<Option<T>, Problem>,
 ) -> Result<Page<T>, Problem> {
-    let limit = paging.limit.unwrap_or(PAGE);
-    if limit == 0 || limit > PAGE {
-        return Err(Problem::new(Kind::BadValue, format!("limit: give a number from 1 to {PAGE}")));
-    }
+    let limit = paging.checked_limit()?;
     let mut after = paging.after.clone();
+    let (mut items, mut examined) = (Vec::new(), 0);
     loop {
-        let found = fetch(after.as_deref(), limit)?;
-        let mut items = Vec::with_capacity(found.records.len());
+        let found = fetch(after.as_deref(), limit - items.len())?;
+        examined += found.records.len();
         for record in found.records {
             items.extend(show(record)?);
         }
-        // A page of records that the caller may not see is no answer; the next one may be.
-        if !items.is_empty() || found.next.is_none() {
+        if items.len() >= limit || found.next.is_none() || examined >= EXAMINED {
             return Ok(Page { items, next: found.next });
         }
         after = found.next;

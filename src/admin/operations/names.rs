@@ -1,5 +1,6 @@
 //! Is this name free, and who has it (D10)? The same check that refuses a change, asked beforehand.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::context::Context;
@@ -9,7 +10,8 @@ use crate::directory::{Kind, View};
 use crate::mail::Name;
 
 /// What is known of a name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "NameAnswer")]
 pub struct Shown {
     /// The name, folded.
     pub name: Name,

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::admin::problem::{Kind, Problem};
@@ -21,8 +22,9 @@ impl From<String> for Clear {
 }
 
 /// Which password an account is to have.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewPassword")]
 pub struct Wish {
     /// This one.
     pub password: Option<Clear>,

@@ -1,20 +1,25 @@
 //! POP accounts.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::password::{Clear, Wish};
+use super::scope::{by_domain, in_domain};
 use super::{Match, Page, Paging, Removal, Run, page, quota};
 use crate::admin::context::Context;
 use crate::admin::permission::Caller;
 use crate::admin::problem::{Kind, Problem};
+use crate::directory::schema::{words, words_of};
 use crate::directory::{
-    self, AccountId, AliasKey, Applied, Change, Effect, Pop, Refusal, Revision, Snapshot, State, Subject, Suggestion, Target, View,
+    self, AccountId, AliasKey, Applied, Change, Effect, Pop, Refusal, Revision, Snapshot, State, Subject, Suggestion, Target, Unreadable,
+    View,
 };
 use crate::mail::{Address, Domain, Mailbox, Name};
 
 /// A POP account as administrators see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Pop")]
 pub struct Shown {
     /// The name.
     pub name: Name,
@@ -26,6 +31,7 @@ pub struct Shown {
     pub address: Address,
     /// Octets its Maildir may hold, or `"unlimited"`; none means the server's default.
     #[serde(with = "quota")]
+    #[schemars(with = "Option<quota::Written>")]
     pub quota: Option<u64>,
     /// Whether logins work.
     pub state: State,
@@ -47,9 +53,22 @@ pub struct Shown {
     pub password: Option<String>,
 }
 
+/// Which POP accounts are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PopFilter")]
+pub struct Filter {
+    /// Only those of this domain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Domain>,
+    /// Only those with these words, or beginnings of words, in their name or owner; or of this address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<String>,
+}
+
 /// A new POP account.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewPop")]
 pub struct New {
     /// The name.
     pub name: Name,
@@ -59,6 +78,7 @@ pub struct New {
     pub owner: String,
     /// Octets its Maildir may hold, or `"unlimited"`; none means the server's default.
     #[serde(default, with = "quota")]
+    #[schemars(with = "Option<quota::Written>")]
     pub quota: Option<u64>,
     /// Its password.
     pub password: Option<Clear>,
@@ -71,8 +91,9 @@ pub struct New {
 }
 
 /// A change of a POP account: what is given is changed.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "PopEdit")]
 pub struct Edit {
     /// Another home domain; the hidden alias follows.
     pub domain: Option<Domain>,
@@ -80,12 +101,14 @@ pub struct Edit {
     pub owner: Option<String>,
     /// Another quota, or `"unlimited"`; `null` for the server's default.
     #[serde(default, deserialize_with = "quota::present")]
+    #[schemars(with = "Option<quota::Written>")]
     pub quota: Option<Option<u64>>,
 }
 
 /// Another name for a POP account.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewName")]
 pub struct Rename {
     /// The name from now on.
     pub name: Name,
@@ -95,15 +118,17 @@ pub struct Rename {
 }
 
 /// What to bring back from the trash.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "WhichDeleted")]
 pub struct Restore {
     /// The account, where several of that name were deleted; otherwise the last one.
     pub id: Option<AccountId>,
 }
 
 /// A restored account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RestoredPop")]
 pub struct Restored {
     /// The account.
     pub pop: Shown,
@@ -111,17 +136,53 @@ pub struct Restored {
     pub effects: Vec<Effect>,
 }
 
-/// The POP accounts that the caller may see; of one domain, where one is given.
-pub fn list(context: &Context, caller: &Caller, paging: &Paging, domain: Option<&Domain>) -> Result<Page<Shown>, Problem> {
+/// The POP accounts that the caller may see and the filter lets through.
+pub fn list(context: &Context, caller: &Caller, paging: &Paging, filter: &Filter) -> Result<Page<Shown>, Problem> {
     let snapshot = context.directory.snapshot();
-    page(
-        paging,
-        |after, limit| snapshot.pops(after, limit),
-        |pop| {
-            let wanted = domain.is_none_or(|domain| *domain == pop.domain) && caller.sees(&snapshot, &pop.domain)?;
-            wanted.then(|| shown(context, &snapshot, pop)).transpose()
-        },
-    )
+    let sought = Sought::of(filter);
+    let fetch = |after: Option<&str>, limit: usize| match (&sought.domain, sought.longest_word(), caller.confined_to()) {
+        (Some(domain), ..) => in_domain(&snapshot, caller, domain, |domain| snapshot.pops_in(domain, after, limit)),
+        (None, _, Some(_)) => by_domain(&snapshot, caller, after, limit, |domain, after, limit| snapshot.pops_in(domain, after, limit)),
+        (None, Some(word), None) => by_word(&snapshot, word, after, limit),
+        (None, None, None) => snapshot.pops(after, limit),
+    };
+    page(paging, fetch, |pop| sought.finds(&pop).then(|| shown(context, &snapshot, pop)).transpose())
+}
+
+/// What a filter comes to.
+struct Sought {
+    domain: Option<Domain>,
+    words: Vec<String>,
+}
+
+impl Sought {
+    /// An address is sought by its parts; whatever else is given, by words.
+    fn of(filter: &Filter) -> Self {
+        let text = filter.search.as_deref().unwrap_or_default();
+        let address = text.rsplit_once('@').and_then(|(local, domain)| Some((local, Domain::parse(domain).ok()?)));
+        match address {
+            Some((local, domain)) if filter.domain.is_none() => Self { domain: Some(domain), words: words(local) },
+            Some((local, _)) => Self { domain: filter.domain.clone(), words: words(local) },
+            None => Self { domain: filter.domain.clone(), words: words(text) },
+        }
+    }
+
+    fn longest_word(&self) -> Option<&str> {
+        self.words.iter().max_by_key(|word| word.len()).map(String::as_str)
+    }
+
+    /// Whether each word begins one of the account's.
+    fn finds(&self, pop: &Pop) -> bool {
+        let have = if self.words.is_empty() { Vec::new() } else { words_of(pop) };
+        self.words.iter().all(|word| have.iter().any(|have| have.starts_with(word)))
+    }
+}
+
+fn by_word(snapshot: &Snapshot<'_>, word: &str, after: Option<&str>, limit: usize) -> Result<directory::Page<Pop>, Unreadable> {
+    let found = snapshot.pops_by_word(word, after, limit)?;
+    // One that has several such words is shown at the first of them.
+    let first = |(at, pop): &(String, Pop)| words_of(pop).iter().find(|have| have.starts_with(word)) == Some(at);
+    Ok(directory::Page { records: found.records.into_iter().filter(first).map(|(_, pop)| pop).collect(), next: found.next })
 }
 
 /// One POP account.

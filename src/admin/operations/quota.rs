@@ -1,19 +1,24 @@
 //! Quotas as requests and answers have them: octets, or `"unlimited"`. `null` is the server's default.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::directory::UNLIMITED;
 
-#[derive(Serialize, Deserialize)]
+/// A quota as it is written.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Quota")]
 #[serde(untagged, expecting = "quota: give a number of octets, \"unlimited\", or null for the server's default")]
-enum Written {
+pub(super) enum Written {
     Octets(u64),
     Word(Word),
 }
 
-#[derive(Serialize, Deserialize)]
+/// The one word that is a quota.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 #[serde(rename_all = "lowercase")]
-enum Word {
+pub(super) enum Word {
     Unlimited,
 }
 

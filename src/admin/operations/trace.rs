@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::pops;
 use crate::admin::context::Context;
 use crate::admin::permission::Caller;
 use crate::admin::problem::{Kind, Problem};
+use crate::directory::{Change, Imagined};
 use crate::mail::{AddressError, ForwardPath, Mailbox, Name, QueueId, ReversePath};
 use crate::protocol::smtp;
 use crate::router::{self, Decision, Destination};
@@ -17,7 +20,8 @@ use crate::server::room;
 use crate::telemetry::Delivery;
 
 /// A trail, down to the Maildirs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Trace")]
 pub struct Shown {
     /// The recipient as given.
     pub recipient: String,
@@ -34,7 +38,8 @@ pub struct Shown {
 }
 
 /// One question and its answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TraceStep")]
 pub struct Step {
     /// The question.
     pub question: String,
@@ -43,7 +48,8 @@ pub struct Step {
 }
 
 /// A mailbox and its place on disk.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Maildrop")]
 pub struct Maildrop {
     /// The account.
     pub name: Name,
@@ -53,6 +59,17 @@ pub struct Maildrop {
 
 /// Routes an address as RCPT does; where a sender is given, MAIL is asked first.
 pub fn show(context: &Context, caller: &Caller, address: &str, sender: Option<&str>) -> Result<Shown, Problem> {
+    show_without(context, caller, address, sender, None)
+}
+
+/// The same, as it would be if the POP account `without` were deleted.
+pub fn show_without(
+    context: &Context,
+    caller: &Caller,
+    address: &str,
+    sender: Option<&str>,
+    without: Option<&Name>,
+) -> Result<Shown, Problem> {
     let rules = context.rules.load();
     let asked = sender.map(|sender| asked(&rules.session, sender)).transpose()?;
     let recipient = parse(address)?;
@@ -65,7 +82,15 @@ pub fn show(context: &Context, caller: &Caller, address: &str, sender: Option<&s
         },
         ForwardPath::Postmaster => caller.needs_admin()?,
     }
-    let route = router::route(&snapshot, &recipient, &rules.routing, Timestamp::now());
+    let now = Timestamp::now();
+    let route = match without {
+        None => router::route(&snapshot, &recipient, &rules.routing, now),
+        Some(name) => {
+            pops::show(context, caller, name)?;
+            let imagined = Imagined::after(&snapshot, &Change::DeletePop { name: name.clone() }, now)?;
+            router::route(&imagined, &recipient, &rules.routing, now)
+        }
+    };
     let route = router::admit(route, |mailbox| room::promise(&context.maildirs, rules.over, mailbox, 0).map(drop));
     let reply = route.decision.reply();
     let (mailboxes, relays) = match route.decision {
@@ -96,7 +121,7 @@ pub fn delivery(context: &Context, caller: &Caller, id: QueueId) -> Result<Arc<D
 /// What MAIL says to a sender. One that is no address never gets as far as a route.
 fn asked(session: &Arc<smtp::Settings>, sender: &str) -> Result<Step, Problem> {
     let path = sender.strip_prefix('<').and_then(|path| path.strip_suffix('>')).unwrap_or(sender);
-    let refused = |error: AddressError| Problem::new(Kind::BadValue, format!("the sender cannot be used: {error}"));
+    let refused = |error: AddressError| Problem::new(Kind::BadValue, format!("the sender cannot be used: {error}")).at("from");
     let path = if path.is_empty() { ReversePath::Null } else { ReversePath::Mailbox(Mailbox::parse(path).map_err(refused)?) };
     let answer = smtp::mail_from(Arc::clone(session), &path, Instant::now());
     Ok(Step { question: format!("What does MAIL FROM:<{path}> hear?"), answer })
@@ -106,5 +131,5 @@ fn parse(address: &str) -> Result<ForwardPath, Problem> {
     if address.eq_ignore_ascii_case("postmaster") {
         return Ok(ForwardPath::Postmaster);
     }
-    Mailbox::parse(address).map(ForwardPath::Mailbox).map_err(|error| Problem::new(Kind::BadValue, error.to_string()))
+    Mailbox::parse(address).map(ForwardPath::Mailbox).map_err(|error| Problem::new(Kind::BadValue, error.to_string()).at("address"))
 }

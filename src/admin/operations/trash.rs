@@ -1,6 +1,7 @@
 //! Deleted POP accounts, kept for a while with their mail (D7).
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::context::Context;
@@ -10,7 +11,8 @@ use crate::directory::{AccountId, AliasKey, Change, Target};
 use crate::mail::{Domain, Name};
 
 /// A deleted account as administrators see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "DeletedPop")]
 pub struct Shown {
     /// Its identity: tells apart accounts that had the same name.
     pub id: AccountId,
@@ -27,7 +29,8 @@ pub struct Shown {
 }
 
 /// An alias entry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "AliasEntry")]
 pub struct Entry {
     /// The alias.
     pub address: AliasKey,
