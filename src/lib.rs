@@ -3,8 +3,7 @@
 //! An SMTP delivery agent with alias routing. Upstream MTAs hand it mail over SMTP or LMTP ([`server`] drives the pure
 //! sessions of [`protocol`]); each recipient is resolved through an alias table ([`directory`], [`router`]) into a POP
 //! account's Maildir ([`maildir`]), and a `250` is given only when the disk has it ([`spool`]). The account's owner calls for
-//! it over POP3. Admins work through
-//! one set of operations ([`admin`]), by command line and HTTP.
+//! it over POP3. Admins work through one set of operations ([`admin`]), by web panel, command line and HTTP.
 //!
 //! # Layers
 //!
@@ -22,7 +21,7 @@
 //! | [`maildir`] | the mailboxes | names |
 //! | [`spool`] | acceptance: the promise | |
 //! | [`server`] | listeners, and the one loop that drives a session | |
-//! | [`admin`] | operations, HTTP API, command line | |
+//! | [`admin`] | operations, HTTP API, panel, command line | |
 //! | [`config`] | the file's shape, and what it means | |
 //! | [`app`] | builds the parts and owns the tasks | |
 //!

@@ -1,12 +1,13 @@
 //! Administration: one operation, three surfaces.
 //!
 //! Owns what an administrator can ask for. Each operation is a typed function in [`operations`] with its permission; the
-//! HTTP [`api`] and the command line ([`cli`]) call it and add nothing. Promises that every change is asked of the
+//! HTTP [`api`], the panel ([`web`]) and the command line ([`cli`]) call it and add nothing. Promises that every change is asked of the
 //! directory first and carried out in the Maildirs after it, that permission is decided in one place
 //! ([`permission`]), and that a password leaves this module only as a hash, or once, when it was generated.
 //! Refuses to know configuration files and how the parts are built: `app` hands it a [`Context`].
 //!
-//! Reading order: [`context`], [`permission`], [`problem`], [`operations`], [`api`], [`socket`], [`cli`].
+//! Reading order: [`context`], [`permission`], [`problem`], [`operations`], [`login`], [`api`], [`web`], [`socket`] and
+//! [`http`] (where they are served), [`cli`].
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,10 +15,13 @@ use std::path::PathBuf;
 pub mod api;
 pub mod cli;
 pub mod context;
+pub mod http;
+pub mod login;
 pub mod operations;
 pub mod permission;
 pub mod problem;
 pub mod socket;
+pub mod web;
 
 pub use context::{Context, Rules};
 pub use socket::serve_socket;

@@ -4,6 +4,7 @@
 //! anything; recovery before anybody can connect; `run.json` after every listener accepts.
 
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,6 +78,14 @@ pub enum StartError {
         /// Why not.
         cause: io::Error,
     },
+    /// The address of the panel.
+    #[error("cannot listen on {address} for the panel: {cause}; see that nothing else uses it, or change admin.listen")]
+    AdminAddress {
+        /// Which.
+        address: SocketAddr,
+        /// Why not.
+        cause: io::Error,
+    },
     /// The first master could not be made.
     #[error("the first master could not be made: {0}")]
     FirstMaster(String),
@@ -89,7 +98,9 @@ pub async fn start(config: Config, inherited: Inherited) -> Result<Running, Star
     let listeners = listeners::open(&config.server, inherited)?;
     let socket = config.admin.socket.clone();
     let admin = admin::socket::bind(&socket).map_err(|cause| StartError::AdminSocket { path: socket.clone(), cause })?;
-    let addresses = Addresses::of(&listeners);
+    let (panel, panel_address) =
+        admin::http::bind(config.admin.listen).await.map_err(|cause| StartError::AdminAddress { address: config.admin.listen, cause })?;
+    let addresses = Addresses { admin: vec![panel_address.to_string()], ..Addresses::of(&listeners) };
     let listener = addresses.pop3.iter().find_map(|address| address.parse().ok());
     // It is set once: here.
     let _ = context.calling.set(Calling { logins: Arc::clone(&service.logins), listener });
@@ -101,6 +112,10 @@ pub async fn start(config: Config, inherited: Inherited) -> Result<Running, Star
     }
     Event::Listening { service: "admin", address: &format!("unix:{}", socket.display()) }.say();
     tasks.push(task::spawn(admin::socket::serve_socket(admin, Arc::clone(&context), told(&stop))));
+    Event::Listening { service: "admin", address: &panel_address.to_string() }.say();
+    let smtp = addresses.smtp.iter().find_map(|address| address.parse().ok());
+    let site = admin::http::site(Arc::clone(&context), Arc::clone(&service), smtp);
+    tasks.push(task::spawn(admin::http::serve(panel, site, Arc::clone(&service), told(&stop))));
     let spool = config.spool.clone();
     let config = Arc::new(ArcSwap::from_pointee(config));
     tasks.extend(chores::begin(&service, &config, last_id, &stop));

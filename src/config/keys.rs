@@ -215,7 +215,7 @@ pub(super) const KEYS: &[Key] = &[
         "listen",
         Kind::Text,
         r#""127.0.0.1:2080""#,
-        "The address of the web panel. Nothing listens there yet: the panel comes with a later release.",
+        "The address of the web panel and of the HTTP API. It speaks HTTP to this machine, and HTTPS to everybody (see [tls]).",
     ),
     following(
         "admin",

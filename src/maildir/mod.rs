@@ -91,7 +91,7 @@ impl Maildirs {
     }
 
     /// The folder of all mailboxes.
-    fn root(&self) -> &Path {
+    pub fn root(&self) -> &Path {
         &self.settings.root
     }
 }

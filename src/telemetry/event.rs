@@ -94,6 +94,11 @@ pub enum Event<'a> {
     /// A connection ended by an error of the network.
     ConnectionLost { client: &'a str, cause: &'a str },
 
+    /// A master logged in at the panel.
+    LoggedIn { service: &'a str, name: &'a str, client: &'a str },
+    /// Somebody tried to.
+    LoginFailed { service: &'a str, name: &'a str, client: &'a str },
+
     /// A recipient was refused at `RCPT`.
     RecipientRefused(Refusal<'a>),
     /// More recipients of the same session were refused than are logged one by one.
@@ -196,6 +201,9 @@ impl Event<'_> {
             Self::ProxyRefused { client, cause } => warn!(client, cause, "no valid PROXY header; connection closed"),
             Self::TlsFailed { client, cause } => info!(client, cause, "TLS handshake failed"),
             Self::ConnectionLost { client, cause } => debug!(client, cause, "connection lost"),
+
+            Self::LoggedIn { service, name, client } => info!(service, name, client, "logged in"),
+            Self::LoginFailed { service, name, client } => warn!(service, name, client, "login failed"),
 
             Self::RecipientRefused(refusal) => refusal.say(),
             Self::RefusalsOmitted { client, count } => info!(client, count, "more recipients refused in the same session"),

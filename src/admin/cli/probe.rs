@@ -99,7 +99,7 @@ pub fn smtp_listener(spool: &Path) -> Result<SocketAddr, Failure> {
 }
 
 /// An address to connect to for one that a listener is bound to: 0.0.0.0 and :: are none.
-fn reachable(listener: SocketAddr) -> SocketAddr {
+pub fn reachable(listener: SocketAddr) -> SocketAddr {
     let ip = match listener.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
@@ -108,8 +108,23 @@ fn reachable(listener: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listener.port())
 }
 
-/// Sends a message to `address`, and follows it until it is in its mailboxes or the time is over.
-pub async fn send(connection: &Connection, smtp: SocketAddr, address: &str, timeout: Duration) -> Result<Probe, Failure> {
+/// What the server behind a connection knows of a message.
+pub async fn known(connection: &Connection, id: QueueId) -> Result<Option<Delivery>, Failure> {
+    match connection.get::<Delivery>(&format!("/deliveries/{id}")).await {
+        Ok(delivery) => Ok(Some(delivery)),
+        Err(failure) if failure.problem.as_ref().is_some_and(|problem| problem.kind == Kind::NoSuchDelivery) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Sends a message to `address`, and follows it until it is in its mailboxes or the time is over. `known` is asked for what
+/// is known of it.
+pub async fn send<F: Future<Output = Result<Option<Delivery>, Failure>>>(
+    known: impl Fn(QueueId) -> F,
+    smtp: SocketAddr,
+    address: &str,
+    timeout: Duration,
+) -> Result<Probe, Failure> {
     let (started, deadline) = (Timestamp::now(), Instant::now() + timeout);
     let told = |error| Failure::usage(format!("`{address}` cannot be sent to: {error}"));
     let envelope = Envelope::new(None, vec![address.parse().map_err(told)?]).map_err(|error| Failure::usage(error.to_string()))?;
@@ -121,7 +136,7 @@ pub async fn send(connection: &Connection, smtp: SocketAddr, address: &str, time
     let mut probe =
         Probe { id: queue_id(&reply), reply, hops: Vec::new(), files: Vec::new(), delivered: false, fetched: Vec::new(), started };
     let mut hops = vec![(started, format!("sent to {smtp}"))];
-    if let Some(delivery) = follow(connection, probe.id, deadline).await? {
+    if let Some(delivery) = follow(known, probe.id, deadline).await? {
         hops.extend(told_by_server(&delivery));
         probe.delivered = landed(&delivery);
         probe.files = delivery.landings.into_iter().flat_map(|landing| landing.files).collect();
@@ -168,15 +183,17 @@ fn queue_id(reply: &str) -> Option<QueueId> {
 }
 
 /// Asks the server about a message until every copy is in place, or the time is over.
-async fn follow(connection: &Connection, id: Option<QueueId>, deadline: Instant) -> Result<Option<Delivery>, Failure> {
+async fn follow<F: Future<Output = Result<Option<Delivery>, Failure>>>(
+    known: impl Fn(QueueId) -> F,
+    id: Option<QueueId>,
+    deadline: Instant,
+) -> Result<Option<Delivery>, Failure> {
     let Some(id) = id else { return Ok(None) };
     let mut last = None;
     loop {
-        match connection.get::<Delivery>(&format!("/deliveries/{id}")).await {
-            Ok(delivery) if landed(&delivery) => return Ok(Some(delivery)),
-            Ok(delivery) => last = Some(delivery),
-            Err(failure) if failure.problem.as_ref().is_some_and(|problem| problem.kind == Kind::NoSuchDelivery) => {}
-            Err(failure) => return Err(failure),
+        match known(id).await? {
+            Some(delivery) if landed(&delivery) => return Ok(Some(delivery)),
+            found => last = found.or(last),
         }
         if Instant::now() >= deadline {
             return Ok(last);

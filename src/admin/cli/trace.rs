@@ -62,7 +62,7 @@ pub(super) async fn test(connection: &Connection, output: Output, spool: &Path, 
         return Err(Failure::failed("no server runs, so there is nobody to send to; start it with `restante serve`"));
     }
     let smtp = probe::smtp_listener(spool)?;
-    let mut probe = probe::send(connection, smtp, address, timeout).await?;
+    let mut probe = probe::send(|id| probe::known(connection, id), smtp, address, timeout).await?;
     if fetch && probe.delivered {
         probe.fetch(connection).await?;
     }

@@ -1,0 +1,71 @@
+//! Audit: who changed what, when.
+
+use std::sync::Arc;
+
+use axum::extract::Query;
+use axum::response::IntoResponse;
+use axum::{Router, routing};
+use maud::html;
+use serde::Deserialize;
+
+use super::icon::Icon;
+use super::layout::{Here, page, pages, time};
+use super::removal::effects;
+use super::visitor::Visitor;
+use super::{Answer, Panel};
+use crate::admin::operations::{Paging, audit};
+
+const ROWS: usize = 50;
+
+pub(super) fn routes() -> Router<Arc<Panel>> {
+    Router::new().route("/audit", routing::get(show))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    about: String,
+    actor: String,
+    after: Option<String>,
+}
+
+async fn show(visitor: Visitor, Query(asked): Query<Asked>) -> Answer {
+    let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let paging = Paging { after: asked.after.clone(), limit: Some(ROWS) };
+    let filter = audit::Filter { about: given(&asked.about), actor: given(&asked.actor) };
+    let found = visitor.run(move |context, caller| audit::list(context, caller, &paging, &filter)).await?;
+    let body = html! {
+        div.title { h1 { "Audit" } p { @if visitor.is_admin() { "Every change, newest first." } @else { "Your changes, newest first." } } }
+        form.search method="get" action="/audit" role="search" {
+            label.hidden for="about" { "Changes of an account, an address or a domain" }
+            span.lens { (Icon::Search) }
+            input #about type="search" name="about" value=(asked.about) placeholder="Account, address or domain" autocomplete="off";
+            @if visitor.is_admin() {
+                label.hidden for="actor" { "Changes made by" }
+                input #actor type="search" name="actor" value=(asked.actor) placeholder="Made by" autocomplete="off";
+            }
+            button type="submit" { "Search" }
+            @if !asked.about.is_empty() || !asked.actor.is_empty() { a.button href="/audit" { "All" } }
+        }
+        @if found.items.is_empty() {
+            p.empty { @if found.next.is_some() { "Nothing so far; the search goes on on the next page." } @else { "No such change." } }
+        } @else {
+            table.cards {
+                caption.hidden { "Changes" }
+                thead { tr { th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "What" } th scope="col" { "Revision" } } }
+                tbody {
+                    @for entry in &found.items {
+                        tr {
+                            th scope="row" data-label="When" { (time(entry.at)) }
+                            td data-label="Who" { (entry.actor) }
+                            td data-label="What" { (effects(&entry.effects)) }
+                            td.number data-label="Revision" { (entry.revision.0) }
+                        }
+                    }
+                }
+            }
+        }
+        (pages("/audit", &[("about", &asked.about), ("actor", &asked.actor)], asked.after.as_deref(), found.next.as_deref()))
+    };
+    Ok(page(&visitor, Here::Audit, "Audit", &body).into_response())
+}
