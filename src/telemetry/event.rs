@@ -96,8 +96,6 @@ pub enum Event<'a> {
 
     /// A master logged in at the panel.
     LoggedIn { service: &'a str, name: &'a str, client: &'a str },
-    /// Somebody tried to.
-    LoginFailed { service: &'a str, name: &'a str, client: &'a str },
 
     /// A recipient was refused at `RCPT`.
     RecipientRefused(Refusal<'a>),
@@ -203,7 +201,6 @@ impl Event<'_> {
             Self::ConnectionLost { client, cause } => debug!(client, cause, "connection lost"),
 
             Self::LoggedIn { service, name, client } => info!(service, name, client, "logged in"),
-            Self::LoginFailed { service, name, client } => warn!(service, name, client, "login failed"),
 
             Self::RecipientRefused(refusal) => refusal.say(),
             Self::RefusalsOmitted { client, count } => info!(client, count, "more recipients refused in the same session"),

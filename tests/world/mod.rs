@@ -52,6 +52,7 @@ pub struct Addresses {
     pub lmtp: Option<SocketAddr>,
     pub pop3: Option<SocketAddr>,
     pub pop3_tls: Option<SocketAddr>,
+    pub admin: Option<SocketAddr>,
 }
 
 /// A server with its folder.
@@ -123,7 +124,8 @@ impl World {
         self.settings.spool.clone().unwrap_or_else(|| self.path().join("spool"))
     }
 
-    fn config(&self) -> PathBuf {
+    /// The configuration file.
+    pub fn config(&self) -> PathBuf {
         self.path().join("restante.toml")
     }
 
@@ -150,6 +152,11 @@ impl World {
     /// Where POP3 inside TLS listens.
     pub fn pop3_tls(&self) -> SocketAddr {
         self.addresses.pop3_tls.expect("the server has run")
+    }
+
+    /// Where panel and API listen.
+    pub fn admin(&self) -> SocketAddr {
+        self.addresses.admin.expect("the server has run")
     }
 
     /// The server's process id.
@@ -224,6 +231,7 @@ impl World {
                 lmtp: first(&run, "lmtp"),
                 pop3: first(&run, "pop3"),
                 pop3_tls: first(&run, "pop3_tls"),
+                admin: first(&run, "admin"),
             })
         })
         .unwrap_or_else(|| panic!("the server is not ready:\n{}", self.log()));

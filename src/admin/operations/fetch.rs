@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::trace;
@@ -22,7 +23,7 @@ use crate::maildir::maildrop;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What came of it in one mailbox.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fetched {
     /// The mailbox.
     pub mailbox: Name,

@@ -1,0 +1,20 @@
+//! The panel and the API on TCP: the real server, spoken to as a browser without a script does.
+
+#[path = "panel/api.rs"]
+mod api;
+#[path = "panel/bad_input.rs"]
+mod bad_input;
+#[path = "panel/client.rs"]
+mod client;
+#[path = "panel/document.rs"]
+mod document;
+#[path = "panel/house.rs"]
+mod house;
+#[path = "panel/roles.rs"]
+mod roles;
+#[path = "panel/sessions.rs"]
+mod sessions;
+#[path = "panel/story.rs"]
+mod story;
+#[path = "world/mod.rs"]
+mod world;

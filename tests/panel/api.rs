@@ -1,0 +1,113 @@
+//! The API over TCP: tokens, conditions, pages and filters.
+
+use super::house::House;
+use serde_json::{Value, json};
+
+#[test]
+fn a_token_speaks_for_its_master_until_it_is_removed() {
+    let house = House::new();
+    let admin = house.program("admin");
+    assert_eq!(admin.ask("GET", "/api/v1/pops", &Value::Null).status, 200);
+    let made = admin.ask("POST", "/api/v1/tokens", &json!({"label": "a script", "master": "olivia", "expires": "2099-01-01T00:00:00Z"}));
+    assert_eq!(made.status, 201, "{made:?}");
+    let shown = made.json();
+    let theirs = super::client::Program { token: shown["token"].as_str().expect("shown once").to_owned(), ..admin.clone() };
+    assert_eq!(theirs.ask("GET", "/api/v1/masters", &Value::Null).status, 403, "an owner's token is an owner");
+    let listed = house.get(&admin, "/api/v1/tokens?master=olivia");
+    assert!(
+        listed.as_array().is_some_and(|tokens| tokens.iter().all(|token| token["token"].is_null() && !token["last_used"].is_null())),
+        "{listed}"
+    );
+    let path = format!("/api/v1/tokens/{}?master=olivia", shown["id"].as_str().expect("an id"));
+    assert_eq!(admin.ask("DELETE", &path, &Value::Null).status, 200);
+    assert_eq!(admin.ask("DELETE", &path, &Value::Null).status, 404);
+    let gone = theirs.ask("GET", "/api/v1/pops", &Value::Null);
+    assert_eq!((gone.status, gone.header("www-authenticate"), gone.header("content-type")), (401, "Bearer", "application/problem+json"));
+    let past = admin.ask("POST", "/api/v1/tokens", &json!({"label": "too late", "expires": "2001-01-01T00:00:00Z"}));
+    assert_eq!(past.status, 422);
+    for token in ["", "x", "rst_", "Bearer"] {
+        let nobody = super::client::Program { token: token.to_owned(), ..admin.clone() };
+        assert_eq!(nobody.ask("GET", "/api/v1/pops", &Value::Null).status, 401, "{token:?}");
+    }
+}
+
+#[test]
+fn a_lost_update_is_refused_wherever_there_is_one() {
+    let house = House::new();
+    let admin = house.program("admin");
+    house.pop(&admin, "alice", "example.org");
+    admin.ask("POST", "/api/v1/aliases", &json!({"address": "info@example.org", "targets": ["alice"]}));
+    admin.ask("POST", "/api/v1/lists", &json!({"name": "team", "domain": "example.org", "owner": "alice", "posting": "anyone"}));
+    for (path, first, second) in [
+        ("/api/v1/pops/alice", json!({"owner": "first"}), json!({"owner": "second"})),
+        ("/api/v1/aliases/info@example.org", json!({"note": "first"}), json!({"note": "second"})),
+        ("/api/v1/lists/team", json!({"posting": "members"}), json!({"posting": "owner"})),
+        ("/api/v1/domains/example.org", json!({"owner": "olivia"}), json!({"owner": null})),
+    ] {
+        let seen = admin.ask("GET", path, &Value::Null).header("etag").to_owned();
+        let condition = format!("If-Match: {seen}\r\n");
+        let done = admin.ask_if("PATCH", path, &first, &condition);
+        assert_eq!(done.status, 200, "{path}: {done:?}");
+        let lost = admin.ask_if("PATCH", path, &second, &condition);
+        assert_eq!((lost.status, &lost.json()["type"]), (412, &json!("urn:restante:problem:changed")), "{path}");
+        let again = format!("If-Match: {}\r\n", done.header("etag"));
+        assert_eq!(admin.ask_if("PATCH", path, &second, &again).status, 200, "{path}");
+    }
+}
+
+#[test]
+fn a_problem_points_to_its_field() {
+    let house = House::new();
+    let admin = house.program("admin");
+    let pop = |name: &str, domain: &str, password: &str| json!({"name": name, "domain": domain, "owner": "x", "password": password});
+    for (path, body, pointer) in [
+        ("/api/v1/pops", pop("nora", "example.org", "long-enough"), "/name"),
+        ("/api/v1/pops", pop("new", "nowhere.example", "long-enough"), "/domain"),
+        ("/api/v1/pops", pop("new", "example.org", "short"), "/password"),
+        ("/api/v1/pops", pop("no name", "example.org", "long-enough"), "/name"),
+        ("/api/v1/pops", json!({"name": "new", "domain": "example.org", "owner": 5}), "/owner"),
+        ("/api/v1/aliases", json!({"address": "a@example.org", "targets": ["nobody"]}), "/targets"),
+    ] {
+        let refused = admin.ask("POST", path, &body);
+        assert_eq!(refused.json()["pointer"], json!(pointer), "{body}: {refused:?}");
+    }
+}
+
+fn walked(house: &House, program: &super::client::Program, path: &str, key: &str) -> Vec<String> {
+    let (mut found, mut place) = (Vec::new(), path.to_owned());
+    loop {
+        let page = house.get(program, &place);
+        let items = page["items"].as_array().unwrap_or_else(|| panic!("{place}: {page}"));
+        assert!(items.len() <= 2, "{page}");
+        found.extend(items.iter().filter_map(|item| item[key].as_str().map(str::to_owned)));
+        let Some(next) = page["next"].as_str() else { return found };
+        place = format!("{path}&after={}", super::client::encoded(next));
+    }
+}
+
+#[test]
+fn listings_are_searched_and_paged_by_the_store() {
+    let house = House::new();
+    let (admin, owner) = (house.program("admin"), house.program("olivia"));
+    admin.ask("POST", "/api/v1/domains", &json!({"domain": "a.example", "owner": "olivia"}));
+    for name in ["anna.smith", "bert", "carl", "dora.smith", "emil"] {
+        house.pop(&admin, name, if name == "carl" { "example.net" } else { "example.org" });
+    }
+    house.pop(&admin, "zoe", "a.example");
+    admin.ask("POST", "/api/v1/aliases", &json!({"address": "sales@example.org", "targets": ["bert"]}));
+    admin.ask("POST", "/api/v1/aliases", &json!({"address": "sales@example.net", "targets": ["carl"]}));
+    let all = ["anna.smith", "bert", "carl", "dora.smith", "emil", "nora", "zoe"];
+    assert_eq!(walked(&house, &admin, "/api/v1/pops?limit=2", "name"), all);
+    assert_eq!(walked(&house, &admin, "/api/v1/pops?limit=2&domain=example.net", "name"), ["carl", "nora"]);
+    assert_eq!(walked(&house, &admin, "/api/v1/pops?limit=2&search=smi", "name"), ["anna.smith", "dora.smith"]);
+    assert_eq!(walked(&house, &admin, "/api/v1/pops?limit=2&search=owner%20bert", "name"), ["bert"]);
+    assert_eq!(walked(&house, &admin, "/api/v1/pops?limit=2&search=carl@example.net", "name"), ["carl"]);
+    assert_eq!(walked(&house, &owner, "/api/v1/pops?limit=2", "name"), ["zoe", "anna.smith", "bert", "dora.smith", "emil"]);
+    assert_eq!(walked(&house, &owner, "/api/v1/pops?limit=2&search=smith", "name"), ["anna.smith", "dora.smith"]);
+    assert_eq!(walked(&house, &owner, "/api/v1/pops?limit=2&domain=example.net", "name"), [""; 0]);
+    assert_eq!(walked(&house, &admin, "/api/v1/aliases?limit=2&search=sal", "address"), ["sales@example.net", "sales@example.org"]);
+    assert_eq!(walked(&house, &owner, "/api/v1/aliases?limit=2&search=sal", "address"), ["sales@example.org"]);
+    assert_eq!(walked(&house, &owner, "/api/v1/aliases?limit=2&search=sales@example.org", "address"), ["sales@example.org"]);
+    assert_eq!(walked(&house, &owner, "/api/v1/domains?limit=1", "domain"), ["a.example", "example.org"]);
+    assert_eq!(walked(&house, &admin, "/api/v1/audit?limit=2&about=zoe", "actor"), ["admin"]);
+}
