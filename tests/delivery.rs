@@ -6,9 +6,11 @@ mod failing;
 mod outage;
 #[path = "delivery/power.rs"]
 mod power;
+#[path = "delivery/pressure.rs"]
+mod pressure;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use failing::{Failing, Fuse};
 use restante::directory::{AccountId, Effect};
@@ -56,6 +58,16 @@ impl World {
 }
 
 fn accept(spool: &Spool, text: &str, recipients: Vec<Vec<Destination>>, outcomes: Outcomes) -> Vec<Result<Stored, Failure>> {
+    begin(spool, text, recipients, outcomes).recv().unwrap()
+}
+
+/// The same, without waiting for the results.
+fn begin(
+    spool: &Spool,
+    text: &str,
+    recipients: Vec<Vec<Destination>>,
+    outcomes: Outcomes,
+) -> mpsc::Receiver<Vec<Result<Stored, Failure>>> {
     let mut body = spool.body();
     let mut text = text.as_bytes().to_vec();
     assert!(body.take(&mut text).is_ok() && text.is_empty());
@@ -69,9 +81,9 @@ fn accept(spool: &Spool, text: &str, recipients: Vec<Vec<Destination>>, outcomes
         client: Client { helo: "client.example".into(), name: None, address: None },
         with: With { spoken: Spoken::Lmtp, encrypted: false, charset: Default::default() },
     };
-    let (done, results) = std::sync::mpsc::channel();
+    let (done, results) = mpsc::channel();
     spool.accept(routing, body, outcomes, move |results| drop(done.send(results)));
-    results.recv().unwrap()
+    results
 }
 
 /// A log of small segments.

@@ -184,10 +184,10 @@ impl Core {
         let safety = if self.log_takes(&text, &fields) { Safety::Logged } else { Safety::Synced };
         let mut staged = Attempts::new();
         for to in wishes.iter().flat_map(|(_, to)| to) {
-            if !staged.contains_key(&to.id) {
+            staged.entry(to.id).or_insert_with(|| {
                 let fields = fields.get(&to.id).map_or("", String::as_str);
-                staged.insert(to.id, self.stage(to, Copy { fields, text: &text }, &text, &mut promised, received.at, safety));
-            }
+                self.stage(to, Copy { fields, text: &text }, &text, &mut promised, received.at, safety)
+            });
         }
         let verdicts = verdicts(&wishes, outcomes, |to| staged.get(&to)?.as_ref().err());
         match safety {

@@ -63,7 +63,10 @@ impl Queue {
     fn next(&mut self, free_kib: u32) -> Option<Job> {
         let whose = *self.turns.front()?;
         let own = self.waiting.get_mut(&whose)?;
-        let job = own.pop_front_if(|job| job.kib <= free_kib)?;
+        if own.front().is_none_or(|job| job.kib > free_kib) {
+            return None;
+        }
+        let job = own.pop_front()?;
         self.turns.pop_front();
         if own.is_empty() {
             self.waiting.remove(&whose);

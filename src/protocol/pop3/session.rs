@@ -170,11 +170,7 @@ impl Session {
                 State::Opening { index, .. } => return Step::Ask(Question::Open(*index)),
                 State::Updating(transaction) => return Step::Ask(Question::Remove(transaction.deleted())),
                 State::Listing { .. } => self.list(output),
-                _ if output.len() < OUTPUT_OCTETS => {
-                    if !self.take_line(input, output, now) {
-                        return Step::Read;
-                    }
-                }
+                _ if output.len() < OUTPUT_OCTETS && !self.take_line(input, output, now) => return Step::Read,
                 _ => {}
             }
             if output.len() >= OUTPUT_OCTETS {
