@@ -2,7 +2,13 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 /// Octets that are read at a time.
 const BLOCK: usize = 256 * 1024;
@@ -10,8 +16,46 @@ const BLOCK: usize = 256 * 1024;
 /// Commands that are sent before the first of them is answered.
 const PIPELINE: usize = 256;
 
+/// Where a server listens, and how it is spoken to.
+#[derive(Clone)]
+pub struct Door {
+    pub address: SocketAddr,
+    pub tls: Option<Arc<ClientConfig>>,
+}
+
+impl Door {
+    /// In clear.
+    pub fn clear(address: SocketAddr) -> Self {
+        Self { address, tls: None }
+    }
+
+    /// Inside TLS, with a server that shows this certificate.
+    pub fn tls(address: SocketAddr, certificate: &Path) -> Result<Self, Box<dyn std::error::Error>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(certificate)?)?;
+        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self { address, tls: Some(Arc::new(config)) })
+    }
+
+    fn open(&self) -> io::Result<Box<dyn Wire>> {
+        let stream = TcpStream::connect(self.address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(120)))?;
+        let Some(config) = &self.tls else { return Ok(Box::new(stream)) };
+        let name = ServerName::try_from("mx.test").map_err(io::Error::other)?;
+        let connection = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+        Ok(Box::new(StreamOwned::new(connection, stream)))
+    }
+}
+
+pub trait Wire: Read + Write + Send {}
+impl<T: Read + Write + Send> Wire for T {}
+
 pub struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Wire>,
     buffer: Vec<u8>,
     from: usize,
     to: usize,
@@ -19,18 +63,15 @@ pub struct Client {
 
 impl Client {
     /// Connected and greeted.
-    pub fn connect(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(120)))?;
-        let mut client = Self { stream, buffer: vec![0; BLOCK], from: 0, to: 0 };
+    pub fn connect(door: &Door) -> io::Result<Self> {
+        let mut client = Self { stream: door.open()?, buffer: vec![0; BLOCK], from: 0, to: 0 };
         client.line()?;
         Ok(client)
     }
 
     /// Logged in.
-    pub fn log_in(address: SocketAddr, name: &str, password: &str) -> io::Result<Self> {
-        let mut client = Self::connect(address)?;
+    pub fn log_in(door: &Door, name: &str, password: &str) -> io::Result<Self> {
+        let mut client = Self::connect(door)?;
         client.ask(&format!("USER {name}"))?;
         client.ask(&format!("PASS {password}"))?;
         Ok(client)
@@ -105,8 +146,8 @@ impl Client {
 }
 
 /// Login, `STAT`, `LIST` and `UIDL`: how long they take, and how many messages there are.
-pub fn open(address: SocketAddr, name: &str, password: &str) -> io::Result<(Duration, usize)> {
-    let mut client = Client::connect(address)?;
+pub fn open(door: &Door, name: &str, password: &str) -> io::Result<(Duration, usize)> {
+    let mut client = Client::connect(door)?;
     let begin = Instant::now();
     client.ask(&format!("USER {name}"))?;
     client.ask(&format!("PASS {password}"))?;
@@ -119,8 +160,8 @@ pub fn open(address: SocketAddr, name: &str, password: &str) -> io::Result<(Dura
 }
 
 /// Fetches each message when the one before it has come: how long that takes, and the octets.
-pub fn fetch_each(address: SocketAddr, name: &str, password: &str, messages: usize) -> io::Result<(Duration, usize)> {
-    let mut client = Client::log_in(address, name, password)?;
+pub fn fetch_each(door: &Door, name: &str, password: &str, messages: usize) -> io::Result<(Duration, usize)> {
+    let mut client = Client::log_in(door, name, password)?;
     let (begin, mut octets) = (Instant::now(), 0);
     for number in 1..=messages {
         client.stream.write_all(format!("RETR {number}\r\n").as_bytes())?;
@@ -132,8 +173,8 @@ pub fn fetch_each(address: SocketAddr, name: &str, password: &str, messages: usi
 }
 
 /// Fetches all, many commands at a time.
-pub fn fetch_pipelined(address: SocketAddr, name: &str, password: &str, messages: usize) -> io::Result<(Duration, usize)> {
-    let mut client = Client::log_in(address, name, password)?;
+pub fn fetch_pipelined(door: &Door, name: &str, password: &str, messages: usize) -> io::Result<(Duration, usize)> {
+    let mut client = Client::log_in(door, name, password)?;
     let (begin, mut octets, mut asked) = (Instant::now(), 0, 0);
     for number in 1..=messages {
         if asked < messages && asked - (number - 1) <= PIPELINE / 2 {
@@ -150,8 +191,8 @@ pub fn fetch_pipelined(address: SocketAddr, name: &str, password: &str, messages
 }
 
 /// A client that looks whether there is mail, and goes.
-pub fn poll(address: SocketAddr, name: &str, password: &str) -> io::Result<()> {
-    let mut client = Client::log_in(address, name, password)?;
+pub fn poll(door: &Door, name: &str, password: &str) -> io::Result<()> {
+    let mut client = Client::log_in(door, name, password)?;
     client.ask("STAT")?;
     client.ask("QUIT")?;
     Ok(())

@@ -15,13 +15,14 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use client::{Client, fetch_each, fetch_pipelined, open, poll};
+use client::{Client, Door, fetch_each, fetch_pipelined, open, poll};
 use serde_json::Value;
 use world::process::{Process, until};
+use world::program::done;
 use world::{Settings, User, World};
 
 /// Messages of the mailbox that is fetched.
@@ -42,6 +43,12 @@ const POLLING: Duration = Duration::from_secs(5);
 /// Runs of each kind; the middle one counts.
 const RUNS: usize = 3;
 
+/// Messages that come in while others guess passwords.
+const DELIVERED: usize = 5000;
+
+/// Clients that guess passwords at a time.
+const GUESSERS: usize = 64;
+
 type Outcome = Result<(), Box<dyn Error>>;
 
 fn main() -> Outcome {
@@ -57,16 +64,20 @@ fn main() -> Outcome {
     println!("{} processors; messages of 10 KiB", thread::available_parallelism().map_or(1, usize::from));
     let pid = world.pid();
     println!("Restante, POP3 in clear");
-    let ours = Server { address: world.pop3(), pid: Some(pid), password: &password };
+    let ours = Server { door: Door::clear(world.pop3()), pid: Some(pid), password: &password };
+    ours.idles(&names)?;
+    ours.polls(&names)?;
     ours.opens("many", MESSAGES)?;
     ours.opens("large", LARGE)?;
     ours.fetches("many", MESSAGES)?;
-    ours.polls(&names)?;
-    ours.idles(&names)?;
+    println!("Restante, POP3 inside TLS");
+    let certificate = world.path().join("spool/tls/certificate.pem");
+    Server { door: Door::tls(world.pop3_tls(), &certificate)?, ..ours }.fetches("many", MESSAGES)?;
+    floods(&world)?;
     if root && Path::new("/usr/lib/dovecot/pop3").exists() {
         println!("Dovecot, the same Maildirs");
         let dovecot = Dovecot::over(&world, &password)?;
-        let theirs = Server { address: dovecot.address, pid: None, password: &password };
+        let theirs = Server { door: Door::clear(dovecot.address), pid: None, password: &password };
         theirs.opens("many", MESSAGES)?;
         theirs.fetches("many", MESSAGES)?;
     }
@@ -110,7 +121,7 @@ fn fill(world: &World, name: &str, messages: usize) -> Outcome {
 
 /// A server under measurement.
 struct Server<'a> {
-    address: SocketAddr,
+    door: Door,
     /// None where it is made of many processes.
     pid: Option<u32>,
     password: &'a str,
@@ -120,7 +131,7 @@ impl Server<'_> {
     fn opens(&self, name: &str, messages: usize) -> Outcome {
         let mut times = Vec::new();
         for run in 0..=RUNS {
-            let (time, found) = open(self.address, name, self.password)?;
+            let (time, found) = open(&self.door, name, self.password)?;
             assert_eq!(found, messages);
             if run == 0 {
                 println!("  {messages:>6} messages, first open: {:>8.1} ms", time.as_secs_f64() * 1e3);
@@ -133,12 +144,12 @@ impl Server<'_> {
     }
 
     fn fetches(&self, name: &str, messages: usize) -> Outcome {
-        type Fetch = fn(SocketAddr, &str, &str, usize) -> std::io::Result<(Duration, usize)>;
+        type Fetch = fn(&Door, &str, &str, usize) -> std::io::Result<(Duration, usize)>;
         for (kind, fetch) in [("one at a time", fetch_each as Fetch), ("pipelined", fetch_pipelined as Fetch)] {
             let (mut times, mut octets, before) = (Vec::new(), 0, self.cpu());
             for _ in 0..RUNS {
                 let time;
-                (time, octets) = fetch(self.address, name, self.password, messages)?;
+                (time, octets) = fetch(&self.door, name, self.password, messages)?;
                 times.push(time);
             }
             let seconds = middle(times).as_secs_f64();
@@ -157,7 +168,7 @@ impl Server<'_> {
     fn polls(&self, names: &[String]) -> Outcome {
         let own = |poller: usize| names.iter().skip(poller * 10).take(10);
         for name in (0..POLLERS).flat_map(own) {
-            poll(self.address, name, self.password)?;
+            poll(&self.door, name, self.password)?;
         }
         let (count, begin, before) = (AtomicUsize::new(0), Instant::now(), self.cpu());
         thread::scope(|scope| {
@@ -165,7 +176,7 @@ impl Server<'_> {
                 let count = &count;
                 scope.spawn(move || {
                     for name in own(poller).cycle().take_while(|_| begin.elapsed() < POLLING) {
-                        poll(self.address, name, self.password).expect("a poll");
+                        poll(&self.door, name, self.password).expect("a poll");
                         count.fetch_add(1, Ordering::Relaxed);
                     }
                 });
@@ -180,7 +191,7 @@ impl Server<'_> {
         let before = self.resident();
         let begin = Instant::now();
         let clients: Vec<Client> =
-            names.iter().take(BOXES).map(|name| Client::log_in(self.address, name, self.password)).collect::<Result<_, _>>()?;
+            names.iter().take(BOXES).map(|name| Client::log_in(&self.door, name, self.password)).collect::<Result<_, _>>()?;
         println!(
             "  {BOXES} sessions on {BOXES} mailboxes: {:.0} MB resident, {:.0} MB before; {:.0} first logins/s (Argon2, one at a time)",
             self.resident(),
@@ -206,6 +217,37 @@ impl Server<'_> {
         let pages = fs::read_to_string(format!("/proc/{pid}/statm")).expect("the server runs");
         pages.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok()).unwrap_or_default() * 4096.0 / 1e6
     }
+}
+
+/// Mail comes in, alone and while guessers keep every processor that they can get at Argon2.
+fn floods(world: &World) -> Outcome {
+    let deliver = || {
+        let (server, count, begin) = (world.smtp().to_string(), DELIVERED.to_string(), Instant::now());
+        let words = ["-s", "20", "-d", "-l", "4096", "-m", &count, "-f", "sender@client.test", "-t", "box1@example.org", &server];
+        done("smtp-source", &words, b"");
+        DELIVERED as f64 / begin.elapsed().as_secs_f64()
+    };
+    let alone = deliver();
+    let (over, tried, door) = (AtomicBool::new(false), AtomicUsize::new(0), Door::clear(world.pop3()));
+    let (beside, logins) = thread::scope(|scope| {
+        for guesser in 0..GUESSERS {
+            let (over, tried, door) = (&over, &tried, &door);
+            scope.spawn(move || {
+                // A name of its own each time, so that no limit is met.
+                for guess in (0..).take_while(|_| !over.load(Ordering::Relaxed)) {
+                    if Client::log_in(door, &format!("nobody{guesser}x{guess}"), "a guess").is_err() {
+                        tried.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+        let begin = Instant::now();
+        let beside = deliver();
+        over.store(true, Ordering::Relaxed);
+        (beside, tried.load(Ordering::Relaxed) as f64 / begin.elapsed().as_secs_f64())
+    });
+    println!("SMTP: {alone:.0} delivered/s alone, {beside:.0}/s beside {GUESSERS} guessers ({logins:.0} failed logins/s)");
+    Ok(())
 }
 
 fn middle(mut times: Vec<Duration>) -> Duration {

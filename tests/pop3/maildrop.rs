@@ -156,7 +156,7 @@ fn a_message_that_cannot_be_read_spoils_no_other() {
     let mailbox = Box::new();
     mailbox.put("new/1.a", b"text\n");
     mailbox.put("new/2.b", b"text\n");
-    fs::set_permissions(mailbox.path("new/1.a"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(mailbox.path("new/1.a"), fs::Permissions::from_mode(0o000)).unwrap();
     let mut maildrop = mailbox.open();
     assert_eq!(maildrop.listing().messages(), 2);
     assert_eq!(text(&mut maildrop, 1).unwrap(), b"text\n");

@@ -63,9 +63,7 @@ impl Queue {
     fn next(&mut self, free_kib: u32) -> Option<Job> {
         let whose = *self.turns.front()?;
         let own = self.waiting.get_mut(&whose)?;
-        if own.front().is_none_or(|job| job.kib > free_kib) {
-            return None;
-        }
+        own.front().filter(|job| job.kib <= free_kib)?;
         let job = own.pop_front()?;
         self.turns.pop_front();
         if own.is_empty() {

@@ -162,16 +162,13 @@ impl Session {
     /// Goes as far as `input` lets it. Replies are appended to `output`.
     pub fn advance(&mut self, input: &mut BytesMut, output: &mut Vec<u8>, now: Instant) -> Step {
         loop {
-            match &self.state {
-                State::Closed => return Step::Close,
-                State::Securing => return Step::StartTls,
-                State::Sending { .. } => return Step::Text,
-                State::Verifying(credentials) => return Step::Ask(Question::Login(credentials.clone())),
-                State::Opening { index, .. } => return Step::Ask(Question::Open(*index)),
-                State::Updating(transaction) => return Step::Ask(Question::Remove(transaction.deleted())),
-                State::Listing { .. } => self.list(output),
-                _ if output.len() < OUTPUT_OCTETS && !self.take_line(input, output, now) => return Step::Read,
-                _ => {}
+            if let Some(step) = self.pending() {
+                return step;
+            }
+            if matches!(self.state, State::Listing { .. }) {
+                self.list(output);
+            } else if output.len() < OUTPUT_OCTETS && !self.take_line(input, output, now) {
+                return Step::Read;
             }
             if output.len() >= OUTPUT_OCTETS {
                 return Step::Write;
@@ -262,6 +259,19 @@ impl Session {
     /// Whether TLS protects the session.
     pub fn is_encrypted(&self) -> bool {
         self.encryption == Encryption::Active
+    }
+
+    /// What has to happen before more input is looked at.
+    fn pending(&self) -> Option<Step> {
+        Some(match &self.state {
+            State::Closed => Step::Close,
+            State::Securing => Step::StartTls,
+            State::Sending { .. } => Step::Text,
+            State::Verifying(credentials) => Step::Ask(Question::Login(credentials.clone())),
+            State::Opening { index, .. } => Step::Ask(Question::Open(*index)),
+            State::Updating(transaction) => Step::Ask(Question::Remove(transaction.deleted())),
+            State::Authorization { .. } | State::Exchanging(_) | State::Transaction(_) | State::Listing { .. } => return None,
+        })
     }
 
     fn list(&mut self, output: &mut Vec<u8>) {
