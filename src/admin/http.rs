@@ -139,7 +139,7 @@ struct Site {
 
 /// Everything, for clients that may speak. Test messages go to `smtp`.
 pub fn site(context: Arc<Context>, service: Arc<Service>, smtp: Option<SocketAddr>) -> Router {
-    let login = Arc::new(Login::new(Arc::clone(&context)));
+    let login = Arc::new(Login::new(Arc::clone(&context), Arc::clone(&service.logins)));
     let api = api::for_tokens(api::router(Arc::clone(&context)), Arc::clone(&login));
     let web = web::router(login, service, smtp);
     Router::new()

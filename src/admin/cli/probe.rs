@@ -70,7 +70,13 @@ impl Probe {
     /// Has the server call for each copy over POP3.
     pub async fn fetch(&mut self, connection: &Connection) -> Result<(), Failure> {
         let Some(id) = self.id else { return Ok(()) };
-        self.fetched = connection.call(Method::POST, &format!("/deliveries/{id}/fetch"), NOTHING).await?;
+        self.called_for(connection.call(Method::POST, &format!("/deliveries/{id}/fetch"), NOTHING).await?);
+        Ok(())
+    }
+
+    /// Notes what came of calling for each copy.
+    pub fn called_for(&mut self, fetched: Vec<Fetched>) {
+        self.fetched = fetched;
         for fetched in &self.fetched {
             let what = match fetched.octets {
                 Some(octets) => format!("fetched from {} over POP3: {octets} octets", fetched.mailbox),
@@ -78,7 +84,6 @@ impl Probe {
             };
             self.hops.push(Hop::new(what, fetched.at, self.started));
         }
-        Ok(())
     }
 }
 

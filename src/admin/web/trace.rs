@@ -15,7 +15,7 @@ use super::layout::{Failure, Here, csrf, page};
 use super::visitor::{Fields, Sent, Visitor};
 use super::{Answer, Panel, Shared};
 use crate::admin::cli::probe::{self, Probe};
-use crate::admin::operations::trace;
+use crate::admin::operations::{fetch, trace};
 use crate::admin::problem::{Kind, Problem};
 use crate::mail::Name;
 
@@ -120,7 +120,14 @@ async fn test(State(panel): Shared, Sent { visitor, fields }: Sent) -> Answer {
     };
     let recent = panel.login.context().recent.clone();
     let ask = async |id| Ok(recent.as_ref().and_then(|recent| recent.find(id)).map(|found| (*found).clone()));
-    let probe = probe::send(ask, probe::reachable(smtp), &asked.address, PATIENCE).await;
+    let mut probe = probe::send(ask, probe::reachable(smtp), &asked.address, PATIENCE).await;
+    if let Ok(Probe { id: Some(id), delivered: true, .. }) = &probe
+        && let (id, true) = (*id, visitor.is_admin())
+    {
+        // Where POP3 does not listen, nobody could call for it.
+        let fetched = visitor.run(move |context, caller| fetch::fetch(context, caller, id)).await.unwrap_or_default();
+        probe.iter_mut().for_each(|probe| probe.called_for(fetched.clone()));
+    }
     whole(&visitor, &asked, Some(probe.map_err(|failure| failure.line))).await
 }
 

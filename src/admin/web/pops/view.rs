@@ -6,7 +6,7 @@ use super::{Asked, DOMAINS, Row};
 use crate::admin::operations::{Page, domains, pops};
 use crate::admin::web::form::{self, Errors};
 use crate::admin::web::icon::Icon;
-use crate::admin::web::layout::{csrf, pages, size};
+use crate::admin::web::layout::{csrf, pages, size, time};
 use crate::admin::web::visitor::{Fields, Visitor, encoded};
 use crate::directory::{State as PopState, Suggestion, UNLIMITED};
 
@@ -174,6 +174,6 @@ fn usage(pop: &pops::Shown) -> Markup {
     }
 }
 
-fn last_login(_pop: &pops::Shown) -> Markup {
-    html! { span.faint { "never" } }
+fn last_login(pop: &pops::Shown) -> Markup {
+    html! { @if let Some(at) = pop.last_login { (time(at)) } @else { span.faint { "never" } } }
 }
