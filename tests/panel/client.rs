@@ -134,7 +134,7 @@ impl Browser {
     /// Follows where a form led.
     pub fn follow(&mut self, answer: &Answer) -> Answer {
         assert_eq!(answer.status, 303, "{}", answer.words());
-        self.get(&answer.header("location").to_owned())
+        self.get(answer.header("location"))
     }
 
     pub fn request(&mut self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
