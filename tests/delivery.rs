@@ -62,12 +62,7 @@ fn accept(spool: &Spool, text: &str, recipients: Vec<Vec<Destination>>, outcomes
 }
 
 /// The same, without waiting for the results.
-fn begin(
-    spool: &Spool,
-    text: &str,
-    recipients: Vec<Vec<Destination>>,
-    outcomes: Outcomes,
-) -> mpsc::Receiver<Vec<Result<Stored, Failure>>> {
+fn begin(spool: &Spool, text: &str, recipients: Vec<Vec<Destination>>, outcomes: Outcomes) -> mpsc::Receiver<Vec<Result<Stored, Failure>>> {
     let mut body = spool.body();
     let mut text = text.as_bytes().to_vec();
     assert!(body.take(&mut text).is_ok() && text.is_empty());
