@@ -2,6 +2,8 @@
 
 #[path = "delivery/failing.rs"]
 mod failing;
+#[path = "delivery/faulty.rs"]
+mod faulty;
 #[path = "delivery/outage.rs"]
 mod outage;
 #[path = "delivery/power.rs"]

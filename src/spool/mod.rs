@@ -3,7 +3,7 @@
 //! Owns acceptance. Promises that a [`Stored`] exists only when the disk has every copy: a `250` that is made from it
 //! survives `kill -9` and a power cut. Refuses to know sockets and the wording of replies.
 //!
-//! A message is written to its mailboxes without waiting for the disk, and to the [log](self::log), where one sync serves all
+//! A message is written to its mailboxes without waiting for the disk, and to the [`log`], where one sync serves all
 //! messages that come at the same time. A checkpoint makes the mailboxes durable now and then; the log's space is used again
 //! after it.
 //!

@@ -19,10 +19,10 @@ use crate::world::World;
 use crate::world::process::until;
 
 /// Crashes.
-const ROUNDS: usize = 50;
+const ROUNDS: usize = 200;
 
 /// The longest a server lives.
-const LIFE: Duration = Duration::from_millis(700);
+const LIFE: Duration = Duration::from_millis(500);
 
 /// The longest pause of a client between two messages. Without any, most of the test would go into removing its files.
 const PAUSE: Duration = Duration::from_millis(30);

@@ -1,90 +1,18 @@
 //! Bounds that are met, and mailboxes that hang: who is not concerned goes on, and service resumes by itself.
 
-use std::io::{self, Read};
-use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, mpsc};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use restante::maildir::{Maildirs, Over, Settings};
 use restante::router::Destination;
 use restante::spool::{Bounds, Failure, Outcomes, Spool, Stored};
-use restante::sys::Real;
-use restante::sys::disk::{Disk, InPlace, Kind, Output};
 use tempfile::TempDir;
 
+use super::faulty::Faulty;
 use super::{begin, settings, to};
 
 /// How long anything may take that is not meant to hang.
 const SOON: Duration = Duration::from_secs(20);
-
-/// The machine's own disk, but for one mailbox that hangs and one operation that fails, while they are told to.
-#[derive(Clone, Default)]
-struct Faulty(Arc<(Mutex<Fault>, Condvar)>);
-
-#[derive(Default)]
-struct Fault {
-    /// Files are not made in folders of this name until it is none.
-    hangs: Option<&'static str>,
-    /// Mailboxes cannot be made durable.
-    unsettled: bool,
-}
-
-impl Faulty {
-    fn set(&self, change: impl FnOnce(&mut Fault)) {
-        change(&mut self.0.0.lock().unwrap());
-        self.0.1.notify_all();
-    }
-}
-
-impl Disk for Faulty {
-    fn create(&self, path: &Path) -> io::Result<Box<dyn Output>> {
-        let hangs = |fault: &mut Fault| fault.hangs.is_some_and(|name| path.components().any(|part| part.as_os_str() == name));
-        drop(self.0.1.wait_while(self.0.0.lock().unwrap(), hangs).unwrap());
-        Real.create(path)
-    }
-    fn sync_volume(&self, path: &Path) -> io::Result<()> {
-        if self.0.0.lock().unwrap().unsettled { Err(io::Error::other("the disk fails")) } else { Real.sync_volume(path) }
-    }
-    fn open_in_place(&self, path: &Path, octets: u64) -> io::Result<Box<dyn InPlace>> {
-        Real.open_in_place(path, octets)
-    }
-    fn boot(&self) -> io::Result<u64> {
-        Real.boot()
-    }
-    fn volume(&self, path: &Path) -> io::Result<u64> {
-        Real.volume(path)
-    }
-    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
-        Real.open(path)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        Real.rename(from, to)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        Real.remove(path)
-    }
-    fn remove_tree(&self, path: &Path) -> io::Result<()> {
-        Real.remove_tree(path)
-    }
-    fn make_folder(&self, path: &Path) -> io::Result<()> {
-        Real.make_folder(path)
-    }
-    fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        Real.sync_folder(path)
-    }
-    fn list(&self, path: &Path) -> io::Result<Vec<(String, Kind)>> {
-        Real.list(path)
-    }
-    fn len(&self, path: &Path) -> io::Result<u64> {
-        Real.len(path)
-    }
-    fn modified(&self, path: &Path) -> io::Result<SystemTime> {
-        Real.modified(path)
-    }
-    fn free(&self, path: &Path) -> io::Result<u64> {
-        Real.free(path)
-    }
-}
 
 struct World {
     disk: Faulty,

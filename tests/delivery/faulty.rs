@@ -1,0 +1,82 @@
+//! The machine's own disk, but for what it is told to do wrong.
+
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::SystemTime;
+
+use restante::sys::Real;
+use restante::sys::disk::{Disk, InPlace, Kind, Output};
+
+/// The disk. Clones are the same disk.
+#[derive(Clone, Default)]
+pub struct Faulty(Arc<(Mutex<Fault>, Condvar)>);
+
+/// What it does wrong.
+#[derive(Default)]
+pub struct Fault {
+    /// Files are not made in folders of this name until it is none.
+    pub hangs: Option<&'static str>,
+    /// Mailboxes cannot be made durable.
+    pub unsettled: bool,
+    /// How often the machine seems to have been booted.
+    pub boots: u64,
+}
+
+impl Faulty {
+    /// Changes that.
+    pub fn set(&self, change: impl FnOnce(&mut Fault)) {
+        change(&mut self.0.0.lock().unwrap());
+        self.0.1.notify_all();
+    }
+}
+
+impl Disk for Faulty {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn Output>> {
+        let hangs = |fault: &mut Fault| fault.hangs.is_some_and(|name| path.components().any(|part| part.as_os_str() == name));
+        drop(self.0.1.wait_while(self.0.0.lock().unwrap(), hangs).unwrap());
+        Real.create(path)
+    }
+    fn sync_volume(&self, path: &Path) -> io::Result<()> {
+        if self.0.0.lock().unwrap().unsettled { Err(io::Error::other("the disk fails")) } else { Real.sync_volume(path) }
+    }
+    fn open_in_place(&self, path: &Path, octets: u64) -> io::Result<Box<dyn InPlace>> {
+        Real.open_in_place(path, octets)
+    }
+    fn boot(&self) -> io::Result<u64> {
+        Ok(Real.boot()?.wrapping_add(self.0.0.lock().unwrap().boots))
+    }
+    fn volume(&self, path: &Path) -> io::Result<u64> {
+        Real.volume(path)
+    }
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        Real.open(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Real.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        Real.remove(path)
+    }
+    fn remove_tree(&self, path: &Path) -> io::Result<()> {
+        Real.remove_tree(path)
+    }
+    fn make_folder(&self, path: &Path) -> io::Result<()> {
+        Real.make_folder(path)
+    }
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        Real.sync_folder(path)
+    }
+    fn list(&self, path: &Path) -> io::Result<Vec<(String, Kind)>> {
+        Real.list(path)
+    }
+    fn len(&self, path: &Path) -> io::Result<u64> {
+        Real.len(path)
+    }
+    fn modified(&self, path: &Path) -> io::Result<SystemTime> {
+        Real.modified(path)
+    }
+    fn free(&self, path: &Path) -> io::Result<u64> {
+        Real.free(path)
+    }
+}
