@@ -35,6 +35,9 @@ pub enum Found {
     Absent,
     /// It waits in the queue.
     Queued,
+    /// The file, whole as far as it can be read; but a sync has failed since it was written, and what is read may be all there
+    /// is of it.
+    Doubtful,
 }
 
 /// What is done about a copy.
@@ -51,6 +54,7 @@ pub enum Action {
 /// What is done about a copy of which the log holds the record; `done` if the log also says that it was delivered.
 pub fn action(boot: Boot, done: bool, found: Found) -> Action {
     match (boot, done, found) {
+        (Boot::Same | Boot::Other, true | false, Found::Doubtful) => Action::Replace,
         (Boot::Same, true, Found::Whole | Found::Damaged | Found::Absent | Found::Queued) => Action::Leave,
         (Boot::Same, false, Found::Whole | Found::Queued) => Action::Leave,
         (Boot::Same, false, Found::Absent) => Action::Deliver,
@@ -69,6 +73,8 @@ pub(super) struct Owed {
     account: Option<AccountId>,
     boot: Boot,
     done: bool,
+    /// A sync of its mailboxes has failed.
+    doubtful: bool,
 }
 
 impl Owed {
@@ -78,12 +84,17 @@ impl Owed {
         let idle = [Found::Whole, Found::Damaged, Found::Absent, Found::Queued]
             .into_iter()
             .all(|found| action(boot, left.done, found) == Action::Leave);
-        (!idle).then(|| Self { id: QueueId::new(left.id), ticket: Arc::new(left.ticket), account: None, boot, done: left.done })
+        (!idle).then(|| Self { id: QueueId::new(left.id), ticket: Arc::new(left.ticket), account: None, boot, done: left.done, doubtful: false })
     }
 
     /// The copy of one account, which is in no mailbox.
     pub(super) fn to_one(id: QueueId, ticket: &Arc<Ticket>, account: AccountId) -> Self {
-        Self { id, ticket: Arc::clone(ticket), account: Some(account), boot: Boot::Same, done: false }
+        Self { id, ticket: Arc::clone(ticket), account: Some(account), boot: Boot::Same, done: false, doubtful: false }
+    }
+
+    /// A message whose mailboxes could not be synced. A copy that is not there was removed by its reader.
+    pub(super) fn doubtful(left: Left) -> Self {
+        Self { id: QueueId::new(left.id), ticket: Arc::new(left.ticket), account: None, boot: Boot::Same, done: true, doubtful: true }
     }
 
     fn copies(&self) -> io::Result<(Vec<CopyNote>, Vec<u8>)> {
@@ -107,6 +118,7 @@ impl Core {
 
     /// Brings what the log holds alone to its mailboxes, or to the queue. What fails is kept for the next time.
     pub(super) fn recover(&self, whereabouts: Whereabouts<'_>) -> io::Result<()> {
+        self.log.doubtful()?.into_iter().for_each(|left| self.owe(Owed::doubtful(left)));
         let owed = std::mem::take(&mut *self.owed.lock().unwrap_or_else(PoisonError::into_inner));
         if owed.is_empty() {
             return Ok(());
@@ -155,17 +167,20 @@ impl Core {
             let to = whereabouts(account, &name);
             let (found, at) = match &to {
                 _ if queued.contains(&(owed.id, account)) => (Found::Queued, None),
-                Some(to) => self.look(to, &Waiting { id: owed.id, account, name: name.clone() }, &note, &text)?,
+                Some(to) => match self.look(to, &Waiting { id: owed.id, account, name: name.clone() }, &note, &text)? {
+                    (Found::Whole, Some(at)) if owed.doubtful => (Found::Doubtful, Some(at)),
+                    looked => looked,
+                },
                 None => (Found::Absent, None),
             };
             let brought = match (action(owed.boot, owed.done, found), &to) {
                 (Action::Leave, _) => continue,
-                (Action::Deliver | Action::Replace, Some(to)) => self.write(to, &note, &text, at),
+                (Action::Deliver | Action::Replace, Some(to)) => self.write(to, &note, &text, at, owed.doubtful),
                 (Action::Deliver | Action::Replace, None) => Err(io::Error::from(io::ErrorKind::NotFound)),
             };
             if let Err(error) = brought {
                 // The queue would leave the damaged file where it is.
-                if found == Found::Damaged {
+                if matches!(found, Found::Damaged | Found::Doubtful) {
                     return Err(error);
                 }
                 self.hold(&Waiting { id: owed.id, account, name }, &mut Recorded { note: &note, text: &text }.read()?)?;
@@ -205,9 +220,11 @@ impl Core {
         Ok((if whole { Found::Whole } else { Found::Damaged }, Some((part, file))))
     }
 
-    fn write(&self, to: &Destination, note: &CopyNote, text: &[u8], at: Option<(&'static str, String)>) -> io::Result<()> {
+    fn write(&self, to: &Destination, note: &CopyNote, text: &[u8], at: Option<(&'static str, String)>, doubtful: bool) -> io::Result<()> {
         let text = Recorded { note, text };
-        let mut staged = self.maildirs.stage_as(to, Copy { fields: "", text: &text }, note.file.clone(), Safety::Logged)?;
+        // A file system that has failed one sync for all is asked about each.
+        let safety = if doubtful { Safety::Synced } else { Safety::Logged };
+        let mut staged = self.maildirs.stage_as(to, Copy { fields: "", text: &text }, note.file.clone(), safety)?;
         match at {
             Some((part, file)) => staged.replace(part, &file),
             None => staged.publish().map(drop).map_err(|(PublishError::Hidden(error) | PublishError::Visible(error))| error),
@@ -244,9 +261,13 @@ mod tests {
         let table = include_str!("../../spool/README.md");
         for (boot, boot_word) in [(Boot::Same, "same"), (Boot::Other, "other")] {
             for (done, done_word) in [(true, "yes"), (false, "no")] {
-                for (found, found_word) in
-                    [(Found::Whole, "whole"), (Found::Damaged, "damaged"), (Found::Absent, "absent"), (Found::Queued, "queued")]
-                {
+                for (found, found_word) in [
+                    (Found::Whole, "whole"),
+                    (Found::Damaged, "damaged"),
+                    (Found::Absent, "absent"),
+                    (Found::Queued, "queued"),
+                    (Found::Doubtful, "doubtful"),
+                ] {
                     let words = match action(boot, done, found) {
                         Action::Leave => "left alone",
                         Action::Deliver => "delivered",

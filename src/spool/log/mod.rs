@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ pub(crate) mod record;
 pub(crate) mod scan;
 
 use record::{Accepted, Era, Note};
-use scan::{Contents, Place};
+use scan::{Contents, Found, Place};
 
 /// What an operator may say about the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,30 @@ pub(crate) struct Segment {
     generation: u64,
     /// Records that are still needed.
     needed: AtomicUsize,
+    /// A sync of the mailboxes has failed since: what they have of these records may never reach the disk, though it can be
+    /// read, and a later sync does not tell.
+    doubtful: AtomicBool,
+}
+
+impl Segment {
+    fn new(slot: Arc<Slot>, generation: u64) -> Arc<Self> {
+        Arc::new(Self { slot, generation, needed: AtomicUsize::new(0), doubtful: AtomicBool::new(false) })
+    }
+
+    /// Whether nobody needs its records any more.
+    fn has_ended(&self) -> bool {
+        self.needed.load(Ordering::Acquire) == 0 && !self.doubtful.load(Ordering::Acquire)
+    }
+
+    /// Its messages.
+    fn left(self: &Arc<Self>, found: Vec<Found>, done: &HashSet<u64>, boot: u64) -> impl Iterator<Item = Left> {
+        found.into_iter().map(move |found| Left {
+            ticket: Ticket::new(self, found.place),
+            id: found.id,
+            done: done.contains(&found.id),
+            same_boot: found.boot == boot,
+        })
+    }
 }
 
 /// Keeps a message's record in the log: dropped when the message has reached its mailboxes, or waits elsewhere.
@@ -215,7 +239,9 @@ impl Log {
             return Ok(());
         }
         if let Err(error) = self.disk.sync_volume(mail) {
-            self.writer().since = Some(Instant::now());
+            let mut writer = self.writer();
+            writer.sealed.values().for_each(|segment| segment.doubtful.store(true, Ordering::Release));
+            writer.since = Some(Instant::now());
             return Err(error);
         }
         let settled = {
@@ -229,6 +255,20 @@ impl Log {
         };
         let payload = record::payload(&Note::Settled(settled), []).map_err(io::Error::other)?;
         self.group(&[&payload], Counts::No).map(drop)
+    }
+
+    /// Messages that lie in mailboxes which a sync has failed for, each once.
+    pub(crate) fn doubtful(&self) -> io::Result<Vec<Left>> {
+        let doubtful: Vec<Arc<Segment>> =
+            self.writer().sealed.values().filter(|segment| segment.doubtful.load(Ordering::Acquire)).cloned().collect();
+        let mut left = Vec::new();
+        for segment in doubtful {
+            if let Some(contents) = scan::contents(&*segment.slot.file)? {
+                left.extend(segment.left(contents.found, &HashSet::new(), self.boot));
+            }
+            segment.doubtful.store(false, Ordering::Release);
+        }
+        Ok(left)
     }
 
     /// The most octets that it takes.
@@ -249,13 +289,10 @@ impl Writer {
         let mut left = Vec::new();
         for (slot, Contents { generation, found, .. }) in used {
             self.next_generation = self.next_generation.max(generation + 1);
-            let segment = Arc::new(Segment { slot, generation, needed: AtomicUsize::new(0) });
-            left.extend(found.into_iter().filter(|_| generation >= settled).map(|found| Left {
-                ticket: Ticket::new(&segment, found.place),
-                id: found.id,
-                done: done.contains(&found.id),
-                same_boot: found.boot == boot,
-            }));
+            let segment = Segment::new(slot, generation);
+            if generation >= settled {
+                left.extend(segment.left(found, &done, boot));
+            }
             self.sealed.insert(generation, segment);
         }
         self.since = (!self.sealed.is_empty()).then(Instant::now);
@@ -283,7 +320,7 @@ impl Writer {
         };
         let generation = self.next_generation;
         self.next_generation += 1;
-        let segment = Arc::new(Segment { slot, generation, needed: AtomicUsize::new(0) });
+        let segment = Segment::new(slot, generation);
         self.current = Some((Arc::clone(&segment), 0));
         Ok((segment, 0))
     }
@@ -304,8 +341,7 @@ impl Writer {
     /// Ends the segment that is being written; the generations that nobody needs from now on. The others are asked for again.
     fn ended(&mut self) -> Vec<u64> {
         self.seal();
-        let unneeded = |segment: &&Arc<Segment>| segment.needed.load(Ordering::Acquire) == 0;
-        let ended: Vec<u64> = self.sealed.values().filter(unneeded).map(|segment| segment.generation).collect();
+        let ended: Vec<u64> = self.sealed.values().filter(|segment| segment.has_ended()).map(|segment| segment.generation).collect();
         self.since = (ended.len() < self.sealed.len()).then(Instant::now);
         self.unsettled = 0;
         ended
