@@ -76,6 +76,7 @@ fn a_pop_account_from_its_first_day_to_its_last() {
         let expected = json!({
             "name": "alice", "domain": "example.org", "owner": "Alice Ashford", "address": "alice@example.org", "quota": 1 << 30,
             "state": "active", "aliases": [], "hidden_alias": "alice@example.org", "size": 0, "messages": 0,
+            "last_login": null,
         });
         assert_eq!(timeless(added.clone()), expected);
         assert!(added.get("password").is_none(), "a given password is never echoed");
