@@ -8,11 +8,12 @@ use super::house::{House, PASSWORD};
 use super::world::program::run;
 use serde_json::json;
 
-const PAGES: [(&str, &str); 14] = [
+const PAGES: [(&str, &str); 15] = [
     ("dashboard", "/"),
     ("pops", "/pops"),
     ("pops-edit", "/pops?edit=alice"),
-    ("pops-delete", "/pops/alice/delete"),
+    ("pops-delete", "/pops/desk/delete"),
+    ("pops-in-use", "/pops/alice/delete"),
     ("pops-none", "/pops?search=nobody-here"),
     ("aliases", "/aliases"),
     ("lists", "/lists"),
