@@ -1,8 +1,8 @@
 //! The loop that drives a POP3 session, over whatever carries its octets.
 //!
 //! Bounds: input holds a read of [`COMMANDS`] octets, output some [`BLOCK`] octets more than what a client has taken, a
-//! message one piece. A client that takes nothing of what it asked for is dropped after `pop3.stall_timeout`. An idle session
-//! holds its mailbox's listing, and no buffer.
+//! message one piece. A client that takes nothing of what it asked for is dropped after `pop3.stall_timeout`. A session that
+//! has been idle for a second holds its mailbox's listing, and no buffer worth mentioning.
 
 use std::io;
 use std::net::IpAddr;
@@ -29,8 +29,12 @@ const COMMANDS: usize = 4096;
 /// Octets of a message that are gathered before they are sent.
 const BLOCK: usize = 64 * 1024;
 
-/// Octets of buffers that an idle session may keep.
+/// Octets of the input buffer of an idle session.
 const IDLE: usize = 512;
+
+/// How long a session that says nothing keeps its buffers: a client at work asks again in less, and making them anew each
+/// time would cost more than the message.
+const AT_WORK: Duration = Duration::from_secs(1);
 
 /// Why the loop ended.
 #[derive(Debug)]
@@ -68,6 +72,8 @@ pub struct Driver {
     input: BytesMut,
     output: Vec<u8>,
     piece: Vec<u8>,
+    /// The client has said something lately.
+    at_work: bool,
     done: Done,
 }
 
@@ -91,6 +97,7 @@ impl Driver {
             input,
             output,
             piece,
+            at_work: true,
             done: Done::default(),
         }
     }
@@ -205,9 +212,11 @@ impl Driver {
     /// Sends what is pending, then waits for input, the deadline, or the server's end.
     async fn wait<S: Carrier>(&mut self, stream: &mut S) -> io::Result<()> {
         self.flush(stream).await?;
-        self.forget_buffers();
-        self.input.reserve(COMMANDS);
-        let deadline = self.session.deadline().into();
+        // TOP may have left the end of a message unread.
+        self.text = None;
+        self.input.reserve(if self.at_work { COMMANDS } else { IDLE });
+        let deadline = self.session.deadline();
+        let pause = if self.at_work { deadline.min(Instant::now() + AT_WORK) } else { deadline };
         tokio::select! {
             biased;
             () = stopping(&mut self.stopping) => {
@@ -218,19 +227,24 @@ impl Driver {
                 if read? == 0 {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
+                self.at_work = true;
             }
-            () = time::sleep_until(deadline) => self.session.expire(&mut self.output),
+            () = time::sleep_until(pause.into()) => {
+                if pause < deadline {
+                    self.forget_buffers();
+                } else {
+                    self.session.expire(&mut self.output);
+                }
+            }
         }
         Ok(())
     }
 
     /// Buffers go with silence.
     fn forget_buffers(&mut self) {
-        self.text = None;
+        self.at_work = false;
         self.piece = Vec::new();
-        if self.output.capacity() > IDLE {
-            self.output = Vec::new();
-        }
+        self.output = Vec::new();
         if self.input.is_empty() {
             self.input = BytesMut::new();
         }
