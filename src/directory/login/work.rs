@@ -23,8 +23,8 @@ const WAITING: usize = 1024;
 /// Logins of one client that wait: others always find a place.
 const WAITING_EACH: usize = WAITING / 2;
 
-/// How much the threads stand back: mail keeps three quarters of a processor that both want (nice(2)).
-const NICENESS: i32 = 5;
+/// How much the threads stand back: mail keeps nine tenths of a processor that both want (nice(2)).
+const NICENESS: i32 = 10;
 
 /// Whose work it is; none for the server's own.
 type Whose = Option<Network>;
