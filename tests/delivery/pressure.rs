@@ -74,15 +74,17 @@ fn a_log_that_is_full_defers_until_its_mail_is_durable() {
         }
     };
     assert_eq!(refused, Failure::DiskFull);
-    // 128 records of 512 octets are what 64 KiB have room for.
-    assert!((100..=128).contains(&taken), "{taken}");
+    // 64 KiB have room for 128 records of 512 octets; at most every other one says that an earlier message is done.
+    assert!((64..=128).contains(&taken), "{taken}");
     assert!(world.spool.checkpoint().is_err());
     assert_eq!(world.send(to(2, "bob")), Err(Failure::DiskFull));
     world.disk.set(|fault| fault.unsettled = false);
-    // It resumes by itself: nobody asks for a checkpoint here.
+    // It resumes by itself: nobody asks for a checkpoint here. What a sync has failed for is written anew, as the server does
+    // now and then.
     let begun = std::time::Instant::now();
     while world.send(to(2, "bob")).is_err() {
         assert!(begun.elapsed() < SOON);
+        assert_eq!(world.spool.deliver_waiting(|id, name| Some(to(id.0, name.as_str()))).unwrap(), 0);
         std::thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(std::fs::read_dir(world.folder.path().join("mail/alice/new")).unwrap().count(), taken);
