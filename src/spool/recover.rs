@@ -84,7 +84,14 @@ impl Owed {
         let idle = [Found::Whole, Found::Damaged, Found::Absent, Found::Queued]
             .into_iter()
             .all(|found| action(boot, left.done, found) == Action::Leave);
-        (!idle).then(|| Self { id: QueueId::new(left.id), ticket: Arc::new(left.ticket), account: None, boot, done: left.done, doubtful: false })
+        (!idle).then(|| Self {
+            id: QueueId::new(left.id),
+            ticket: Arc::new(left.ticket),
+            account: None,
+            boot,
+            done: left.done,
+            doubtful: false,
+        })
     }
 
     /// The copy of one account, which is in no mailbox.

@@ -114,9 +114,10 @@ impl<'a> Overlay<'a> {
         Self { below, earlier, writes: WriteSet::new() }
     }
 
-    /// Adds the writes of one more change.
+    /// Adds the writes of one more change. No rule asks what only a search reads.
     pub fn add(&mut self, writes: &WriteSet) {
-        self.writes.extend(writes.iter().map(|(key, record)| (key.clone(), record.clone())));
+        let asked = writes.iter().filter(|(key, _)| !key.is_for_search());
+        self.writes.extend(asked.map(|(key, record)| (key.clone(), record.clone())));
     }
 
     /// The writes added.
@@ -165,12 +166,12 @@ impl<'a> Draft<'a> {
 
     /// What was done, with the index that follows from it.
     pub fn into_parts(mut self) -> Result<(WriteSet, Vec<Effect>), ChangeError> {
-        let mut follows = Vec::new();
+        let (mut follows, indexed) = (Vec::new(), Arc::new(Record::Indexed));
         for (key, record) in self.writes.iter().filter(|(key, _)| INDEXED.contains(&key.family)) {
             let before = self.below.get(key)?.1.as_deref().map(index).unwrap_or_default();
             let after = record.as_deref().map(index).unwrap_or_default();
             follows.extend(before.iter().filter(|key| !after.contains(key)).map(|key| (key.clone(), None)));
-            follows.extend(after.into_iter().filter(|key| !before.contains(key)).map(|key| (key, Some(Arc::new(Record::Indexed)))));
+            follows.extend(after.into_iter().filter(|key| !before.contains(key)).map(|key| (key, Some(Arc::clone(&indexed)))));
         }
         self.writes.extend(follows);
         Ok((self.writes, self.effects))

@@ -59,6 +59,16 @@ fn by_word(word: &str, name: &[u8]) -> Vec<u8> {
     bytes
 }
 
+impl Key {
+    /// Whether it is of an index that only a search reads: every one but that of a master's tokens, which are counted.
+    pub fn is_for_search(&self) -> bool {
+        self.family == Family::Index && self.bytes.first() != Some(&TOKENS)
+    }
+}
+
+/// Begins the keys of a master's tokens.
+const TOKENS: u8 = b't';
+
 impl Prefix {
     fn index(tag: u8, text: &str) -> Self {
         let mut bytes = vec![tag];
@@ -84,7 +94,7 @@ impl Prefix {
 
     /// The tokens of a master.
     pub fn tokens_of(master: &Name) -> Self {
-        Self::index(b't', master.as_str())
+        Self::index(TOKENS, master.as_str())
     }
 
     /// The POP accounts that have a word which begins like this.
