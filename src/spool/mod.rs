@@ -168,6 +168,10 @@ impl Spool {
     /// still wait.
     pub fn deliver_waiting(&self, whereabouts: impl Fn(AccountId, &Name) -> Option<Destination>) -> io::Result<usize> {
         self.core.recover(&whereabouts)?;
+        // A process that does not live until its first checkpoint would leave its segments to the next one, and that one its own.
+        if self.core.log.is_inherited() {
+            self.core.checkpoint()?;
+        }
         self.core.deliver_queue(&whereabouts)
     }
 

@@ -322,6 +322,20 @@ fn a_copy_that_neither_mailbox_nor_queue_takes_stays_in_the_log() {
 }
 
 #[test]
+fn a_server_that_dies_young_again_and_again_does_not_fill_its_log() {
+    let mut machine = Machine::new();
+    for number in 0..60 {
+        assert!(machine.start());
+        let (_, spool) = machine.running.as_ref().unwrap();
+        assert_eq!(retry(spool), Some(0));
+        let text = format!("Subject: x\n\nmessage {number}\n");
+        assert!(accept(spool, &text, vec![vec![to(1, "alice")]], Outcomes::Each)[0].is_ok(), "message {number}");
+        machine.kill();
+    }
+    assert_eq!(machine.copies().len(), 60);
+}
+
+#[test]
 fn a_waiting_copy_is_delivered_once_wherever_the_power_goes() {
     let held = last_step_of_the_second(SMALL);
     for (step, seed) in (0..30).flat_map(|step| (0..8).map(move |seed| (step, seed))) {

@@ -122,6 +122,8 @@ pub(crate) struct Log {
     disk: Arc<dyn Disk>,
     bounds: Bounds,
     boot: u64,
+    /// Generations before this one are of earlier processes.
+    first_generation: u64,
     writer: Mutex<Writer>,
     /// Messages that are done, for the next group to say so.
     done: Mutex<Vec<u64>>,
@@ -170,7 +172,8 @@ impl Log {
             }
         }
         let left = writer.take_up(used, boot);
-        Ok((Self { folder, disk, bounds, boot, writer: Mutex::new(writer), done: Mutex::default() }, left))
+        let first_generation = writer.next_generation;
+        Ok((Self { folder, disk, bounds, boot, first_generation, writer: Mutex::new(writer), done: Mutex::default() }, left))
     }
 
     /// Whether a record with so much in it fits into a segment with others.
@@ -269,6 +272,11 @@ impl Log {
             segment.doubtful.store(false, Ordering::Release);
         }
         Ok(left)
+    }
+
+    /// Whether it still has segments of an earlier process.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.writer().sealed.keys().next().is_some_and(|oldest| *oldest < self.first_generation)
     }
 
     /// The most octets that it takes.
