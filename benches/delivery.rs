@@ -1,4 +1,4 @@
-//! Messages per second that the spool makes safe in 1,000 Maildirs, by threads, beside what the disk of the working
+//! Messages per second that the spool makes safe in 1,000 Maildirs, by threads, beside what the disk of the target
 //! directory allows: `cargo bench --bench delivery [SECONDS]`. A figure is a mean over that time (3 s), after one round through
 //! all Maildirs, so that none is made while the clock runs.
 
@@ -115,7 +115,7 @@ impl Server {
 fn main() -> Result<(), Failed> {
     let seconds = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(3.0);
     let time = Duration::from_secs_f64(seconds);
-    let folder = tempfile::tempdir_in(".")?;
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let mut out = io::stdout().lock();
     writeln!(out, "disk: append and fdatasync of {MESSAGE} octets, 1 thread   {:>8.0}/s", append_and_sync(folder.path(), time)?)?;
     for threads in THREADS {

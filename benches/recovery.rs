@@ -88,7 +88,7 @@ fn recover(folder: &Path, disk: &Faulty) -> Result<(f64, f64), Failed> {
 
 fn main() -> Result<(), Failed> {
     let messages = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(100_000);
-    let folder = tempfile::tempdir_in(".")?;
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let disk = Faulty::default();
     disk.set(|fault| fault.unsettled = true);
     fill(folder.path(), &disk, messages)?;
