@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, Read};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Core;
@@ -66,6 +66,7 @@ pub fn action(boot: Boot, done: bool, found: Found) -> Action {
 }
 
 /// Copies that the log holds and that may not be anywhere else.
+#[derive(Clone)]
 pub(super) struct Owed {
     id: QueueId,
     ticket: Arc<Ticket>,
@@ -120,13 +121,19 @@ const PROGRESS: Duration = Duration::from_secs(1);
 impl Core {
     /// Remembers a copy that the log has to keep.
     pub(super) fn owe(&self, owed: Owed) {
-        self.owed.lock().unwrap_or_else(PoisonError::into_inner).push(owed);
+        self.owed().push(owed);
+    }
+
+    /// Others only add to it at its end while a recovery goes on.
+    fn owed(&self) -> MutexGuard<'_, Vec<Owed>> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Brings what the log holds alone to its mailboxes, or to the queue. What fails is kept for the next time.
     pub(super) fn recover(&self, whereabouts: Whereabouts<'_>) -> io::Result<()> {
         self.log.doubtful()?.into_iter().for_each(|left| self.owe(Owed::doubtful(left)));
-        let owed = std::mem::take(&mut *self.owed.lock().unwrap_or_else(PoisonError::into_inner));
+        // What is owed stays in the list until it has been brought on: the log gives up what nobody lists.
+        let owed = self.owed().clone();
         if owed.is_empty() {
             return Ok(());
         }
@@ -135,8 +142,9 @@ impl Core {
         let (mut written, mut failed) = (0, 0);
         Event::Recovering { messages: total }.say();
         let queued = self.queued()?;
-        for (number, owed) in owed.into_iter().enumerate() {
-            match self.bring(&owed, &queued, whereabouts) {
+        let mut still = Vec::new();
+        for (number, owed) in owed.iter().enumerate() {
+            match self.bring(owed, &queued, whereabouts) {
                 Ok(copies) => {
                     written += copies;
                     self.log.done(owed.id.number());
@@ -144,7 +152,7 @@ impl Core {
                 Err(error) => {
                     Event::RecoveryFailed { id: owed.id, cause: &error.to_string() }.say();
                     failed += 1;
-                    self.owe(owed);
+                    still.push(owed.clone());
                 }
             }
             if told.elapsed() > PROGRESS {
@@ -152,6 +160,7 @@ impl Core {
                 Event::RecoveryProgress { messages: number + 1, of: total }.say();
             }
         }
+        self.owed().splice(..total, still);
         Event::Recovered { messages: total, copies: written, failed, took: begun.elapsed() }.say();
         Ok(())
     }

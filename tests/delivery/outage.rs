@@ -322,6 +322,26 @@ fn a_copy_that_neither_mailbox_nor_queue_takes_stays_in_the_log() {
 }
 
 #[test]
+fn a_recovery_that_cannot_begin_gives_nothing_up() {
+    for seed in 0..8 {
+        let mut machine = Machine::new();
+        assert!(machine.start());
+        let (_, spool) = machine.running.as_ref().unwrap();
+        assert!(accept(spool, SMALL, vec![vec![to(1, "alice")]], Outcomes::Each)[0].is_ok());
+        machine.power_cut(seed);
+        assert!(machine.start());
+        let (_, spool) = machine.running.as_ref().unwrap();
+        machine.disk.fail(0, Fault::Once(io::ErrorKind::Other));
+        assert_eq!(retry(spool), None, "the queue could be listed");
+        spool.checkpoint().unwrap();
+        machine.power_cut(seed);
+        assert!(machine.start());
+        assert_eq!(machine.running.as_ref().and_then(|(_, spool)| retry(spool)), Some(0));
+        assert_eq!(machine.copies(), BTreeMap::from([(("alice".to_owned(), "text\n".to_owned()), 1)]), "seed {seed}");
+    }
+}
+
+#[test]
 fn a_server_that_dies_young_again_and_again_does_not_fill_its_log() {
     let mut machine = Machine::new();
     for number in 0..60 {

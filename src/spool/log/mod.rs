@@ -243,7 +243,8 @@ impl Log {
         }
         if let Err(error) = self.disk.sync_volume(mail) {
             let mut writer = self.writer();
-            writer.sealed.values().for_each(|segment| segment.doubtful.store(true, Ordering::Release));
+            let current = writer.current.iter().map(|(segment, _)| segment);
+            writer.sealed.values().chain(current).for_each(|segment| segment.doubtful.store(true, Ordering::Release));
             writer.since = Some(Instant::now());
             return Err(error);
         }
@@ -265,12 +266,13 @@ impl Log {
         let doubtful: Vec<Arc<Segment>> =
             self.writer().sealed.values().filter(|segment| segment.doubtful.load(Ordering::Acquire)).cloned().collect();
         let mut left = Vec::new();
-        for segment in doubtful {
+        for segment in &doubtful {
             if let Some(contents) = scan::contents(&*segment.slot.file)? {
                 left.extend(segment.left(contents.found, &HashSet::new(), self.boot));
             }
-            segment.doubtful.store(false, Ordering::Release);
         }
+        // Only now that all of them are in somebody's hands.
+        doubtful.iter().for_each(|segment| segment.doubtful.store(false, Ordering::Release));
         Ok(left)
     }
 
