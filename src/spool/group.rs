@@ -154,8 +154,7 @@ impl Core {
 
     /// Makes the copies of an accepted message visible. Whatever fails now, the message is not lost.
     fn publish(&self, ready: Ready, ticket: Ticket) {
-        let Ready { id, wishes, verdicts, copies, payload, done, promised } = ready;
-        drop(payload);
+        let Ready { id, wishes, verdicts, copies, done, promised, .. } = ready;
         let mut places = Places::new();
         let mut failed: Vec<(Destination, io::Error)> = Vec::new();
         for (to, mut copy) in copies {
@@ -178,9 +177,7 @@ impl Core {
             done(results(id, &wishes, verdicts, &places));
         }
     }
-}
 
-impl Core {
     /// Ends the log's part in a message: the copies whose mailbox failed move to the queue, or stay in the log.
     fn settle(&self, id: QueueId, ticket: Ticket, failed: Vec<(Destination, io::Error)>) {
         if failed.is_empty() {

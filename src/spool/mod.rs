@@ -27,7 +27,7 @@ use crate::mail::{Name, QueueId};
 use crate::maildir::Maildirs;
 use crate::router::Destination;
 use crate::sys::disk::make_folders;
-use crate::sys::{Disk, Numbering, Real};
+use crate::sys::{Disk, Numbering, Real, Volume};
 use crate::telemetry::Event;
 
 pub mod accept;
@@ -69,6 +69,8 @@ struct Core {
     hostname: String,
     maildirs: Arc<Maildirs>,
     disk: Arc<dyn Disk>,
+    /// The file system of the mailboxes, watched from before the first of them is written to.
+    mail: Box<dyn Volume>,
     numbering: Numbering,
     log: log::Log,
     hands: Arc<hands::Hands>,
@@ -122,6 +124,7 @@ impl Spool {
         [&queue, &incoming, &records].into_iter().try_for_each(|folder| make_folders(&*disk, folder)).map_err(refused)?;
         let lock = File::options().create(true).truncate(false).write(true).open(dir.join("lock")).map_err(refused)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| OpenError::InUse(dir.clone()))?;
+        let mail = disk.open_volume(&maildirs.settings().root).map_err(refused)?;
         let numbering = Numbering::default();
         let first = numbering.next(Timestamp::now()).number();
         let (log, left) = log::Log::open(records, Arc::clone(&disk), bounds, first).map_err(refused)?;
@@ -132,6 +135,7 @@ impl Spool {
             hostname,
             maildirs,
             disk,
+            mail,
             numbering,
             log,
             hands: Arc::default(),
@@ -201,7 +205,7 @@ impl Core {
     }
 
     fn checkpoint(&self) -> io::Result<()> {
-        self.log.checkpoint(&self.maildirs.settings().root)
+        self.log.checkpoint(&*self.mail)
     }
 }
 

@@ -24,6 +24,13 @@ pub trait InPlace: Send + Sync {
     fn sync(&self) -> io::Result<()>;
 }
 
+/// A file system that is being watched.
+pub trait Volume: Send + Sync {
+    /// Waits until the disk has everything that was written to it: contents and names. Fails for any write that has failed
+    /// since the last call, or since the volume was opened; who opens it anew does not hear of those (syncfs(2)).
+    fn sync(&self) -> io::Result<()>;
+}
+
 /// What a name in a folder stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -42,8 +49,8 @@ pub trait Disk: Send + Sync {
     /// Opens a file of `octets` octets for writing in place. Where it is missing or too short, it is filled with zeros, and
     /// the disk has those and its name when this returns.
     fn open_in_place(&self, path: &Path, octets: u64) -> io::Result<Box<dyn InPlace>>;
-    /// Waits until the disk has everything that was written to the file system in which `path` lies: contents and names.
-    fn sync_volume(&self, path: &Path) -> io::Result<()>;
+    /// Begins to watch the file system in which `path` lies.
+    fn open_volume(&self, path: &Path) -> io::Result<Box<dyn Volume>>;
     /// A number that changes when the machine is booted: what a process had written before that, and not synced, may be gone.
     fn boot(&self) -> io::Result<u64>;
     /// The number of the file system in which `path` lies.
@@ -155,6 +162,17 @@ impl Fixed {
 
 static ZERO: [u8; ZEROS] = [0; ZEROS];
 
+struct Watched {
+    folder: File,
+    path: PathBuf,
+}
+
+impl Volume for Watched {
+    fn sync(&self) -> io::Result<()> {
+        rustix::fs::syncfs(&self.folder).map_err(|e| explained(e, "sync the file system of", &self.path))
+    }
+}
+
 /// Adds what was tried, and where, to an error of the operating system; its kind stays.
 fn explained(error: impl Into<io::Error>, operation: &str, path: &Path) -> io::Error {
     let error = error.into();
@@ -191,9 +209,9 @@ impl Disk for Real {
         Ok(Box::new(fixed))
     }
 
-    fn sync_volume(&self, path: &Path) -> io::Result<()> {
+    fn open_volume(&self, path: &Path) -> io::Result<Box<dyn Volume>> {
         let folder = File::open(named(path)).map_err(|e| explained(e, "open", path))?;
-        rustix::fs::syncfs(folder).map_err(|e| explained(e, "sync the file system of", path))
+        Ok(Box::new(Watched { folder, path: path.to_owned() }))
     }
 
     fn boot(&self) -> io::Result<u64> {

@@ -8,4 +8,4 @@ pub mod disk;
 pub mod folder;
 
 pub use clock::Numbering;
-pub use disk::{Disk, InPlace, Kind, Real};
+pub use disk::{Disk, InPlace, Kind, Real, Volume};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::SystemTime;
 
 use restante::sys::Real;
-use restante::sys::disk::{Disk, InPlace, Kind, Output};
+use restante::sys::disk::{Disk, InPlace, Kind, Output, Volume};
 
 /// Counts down with every operation that changes the disk; the one that meets zero fails.
 #[derive(Clone, Default)]
@@ -54,6 +54,15 @@ impl Output for Written {
     }
 }
 
+struct Watched(Box<dyn Volume>, Fuse);
+
+impl Volume for Watched {
+    fn sync(&self) -> io::Result<()> {
+        self.1.burn()?;
+        self.0.sync()
+    }
+}
+
 struct Fixed(Box<dyn InPlace>, Fuse);
 
 impl InPlace for Fixed {
@@ -75,9 +84,8 @@ impl Disk for Failing {
         self.0.burn()?;
         Ok(Box::new(Fixed(Real.open_in_place(path, octets)?, self.0.clone())))
     }
-    fn sync_volume(&self, path: &Path) -> io::Result<()> {
-        self.0.burn()?;
-        Real.sync_volume(path)
+    fn open_volume(&self, path: &Path) -> io::Result<Box<dyn Volume>> {
+        Ok(Box::new(Watched(Real.open_volume(path)?, self.0.clone())))
     }
     fn boot(&self) -> io::Result<u64> {
         Real.boot()

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::SystemTime;
 
 use restante::sys::Real;
-use restante::sys::disk::{Disk, InPlace, Kind, Output};
+use restante::sys::disk::{Disk, InPlace, Kind, Output, Volume};
 
 /// The disk. Clones are the same disk.
 #[derive(Clone, Default)]
@@ -31,14 +31,22 @@ impl Faulty {
     }
 }
 
+struct Watched(Box<dyn Volume>, Faulty);
+
+impl Volume for Watched {
+    fn sync(&self) -> io::Result<()> {
+        if self.1.0.0.lock().unwrap().unsettled { Err(io::Error::other("the disk fails")) } else { self.0.sync() }
+    }
+}
+
 impl Disk for Faulty {
     fn create(&self, path: &Path) -> io::Result<Box<dyn Output>> {
         let hangs = |fault: &mut Fault| fault.hangs.is_some_and(|name| path.components().any(|part| part.as_os_str() == name));
         drop(self.0.1.wait_while(self.0.0.lock().unwrap(), hangs).unwrap());
         Real.create(path)
     }
-    fn sync_volume(&self, path: &Path) -> io::Result<()> {
-        if self.0.0.lock().unwrap().unsettled { Err(io::Error::other("the disk fails")) } else { Real.sync_volume(path) }
+    fn open_volume(&self, path: &Path) -> io::Result<Box<dyn Volume>> {
+        Ok(Box::new(Watched(Real.open_volume(path)?, self.clone())))
     }
     fn open_in_place(&self, path: &Path, octets: u64) -> io::Result<Box<dyn InPlace>> {
         Real.open_in_place(path, octets)

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use restante::sys::disk::{Disk, InPlace, Kind, Output};
+use restante::sys::disk::{Disk, InPlace, Kind, Output, Volume};
 
 type Number = usize;
 type Names = BTreeMap<String, Number>;
@@ -378,6 +378,20 @@ impl InPlace for Handle {
     }
 }
 
+impl Volume for Memory {
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.state();
+        state.operate(Needs::Nothing)?;
+        state.settle(|_| true);
+        for node in &mut state.nodes {
+            if let Node::File { seen, safe } = node {
+                safe.clone_from(seen);
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Disk for Memory {
     fn open_in_place(&self, path: &Path, octets: u64) -> io::Result<Box<dyn InPlace>> {
         let mut state = self.state();
@@ -395,16 +409,8 @@ impl Disk for Memory {
         Ok(Box::new(Handle { disk: self.clone(), number, life: state.life }))
     }
 
-    fn sync_volume(&self, _: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        state.operate(Needs::Nothing)?;
-        state.settle(|_| true);
-        for node in &mut state.nodes {
-            if let Node::File { seen, safe } = node {
-                safe.clone_from(seen);
-            }
-        }
-        Ok(())
+    fn open_volume(&self, _: &Path) -> io::Result<Box<dyn Volume>> {
+        Ok(Box::new(self.clone()))
     }
 
     fn boot(&self) -> io::Result<u64> {

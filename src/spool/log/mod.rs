@@ -7,12 +7,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::sys::{Disk, InPlace};
+use crate::sys::{Disk, InPlace, Volume};
 
 pub(crate) mod record;
 pub(crate) mod scan;
@@ -236,12 +236,12 @@ impl Log {
     }
 
     /// Makes everything durable that has reached the Maildirs, and takes back the segments that nobody needs then.
-    pub(crate) fn checkpoint(&self, mail: &Path) -> io::Result<()> {
+    pub(crate) fn checkpoint(&self, mail: &dyn Volume) -> io::Result<()> {
         let ended = self.writer().ended();
         if ended.is_empty() {
             return Ok(());
         }
-        if let Err(error) = self.disk.sync_volume(mail) {
+        if let Err(error) = mail.sync() {
             let mut writer = self.writer();
             let current = writer.current.iter().map(|(segment, _)| segment);
             writer.sealed.values().chain(current).for_each(|segment| segment.doubtful.store(true, Ordering::Release));
