@@ -174,7 +174,7 @@ impl Spool {
         self.core.recover(&whereabouts)?;
         // A process that does not live until its first checkpoint would leave its segments to the next one, and that one its own.
         if self.core.log.is_inherited() {
-            self.core.checkpoint()?;
+            self.core.try_checkpoint();
         }
         self.core.deliver_queue(&whereabouts)
     }
@@ -197,10 +197,17 @@ impl Core {
             self.lead_the_stranded();
             let (since, octets) = self.log.unsettled();
             let due = since.is_some_and(|since| since.elapsed() >= CHECKPOINT_AGE) || octets >= self.log.bound() / CHECKPOINT_SHARE;
-            if due && let Err(error) = self.checkpoint() {
-                Event::CheckpointFailed { cause: &error.to_string() }.say();
+            if due {
+                self.try_checkpoint();
             }
             ending = self.ending.0.lock().unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// One that fails is tried again, and holds up nothing else.
+    fn try_checkpoint(&self) {
+        if let Err(error) = self.checkpoint() {
+            Event::CheckpointFailed { cause: &error.to_string() }.say();
         }
     }
 
