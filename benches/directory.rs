@@ -20,6 +20,10 @@ const ALIASES: u64 = 9;
 /// Changes handed over at a time, as an import would.
 const BATCH: usize = 40_960;
 
+/// The program's.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {

@@ -23,10 +23,10 @@ mod trash;
 
 use jiff::Timestamp;
 
-pub use transaction::{Found, Overlay, RangeRead, ReadSet, Recording, Records, Transaction, WriteSet};
+pub use transaction::{Drafted, Found, Overlay, RangeRead, ReadSet, Recording, Records, SearchKeys, Transaction, WriteSet};
 
 use self::transaction::Draft;
-use super::change::{Change, ChangeError, Effect, Refusal};
+use super::change::{Change, ChangeError, Refusal};
 use super::model::{AccountId, Revision};
 use super::schema::Key;
 
@@ -51,17 +51,12 @@ pub struct Expected {
 /// Decides on one change, with its read set.
 pub fn transact(state: &dyn Records, change: &Change, expected: Option<&Expected>, context: Context) -> Result<Transaction, ChangeError> {
     let recording = Recording::new(state);
-    let (writes, effects) = decide(&recording, change, expected, context)?;
-    Ok(Transaction { reads: recording.into_reads(), writes, effects })
+    let drafted = decide(&recording, change, expected, context)?;
+    Ok(Transaction { reads: recording.into_reads(), drafted })
 }
 
 /// Decides on one change.
-pub fn decide(
-    state: &dyn Records,
-    change: &Change,
-    expected: Option<&Expected>,
-    context: Context,
-) -> Result<(WriteSet, Vec<Effect>), ChangeError> {
+pub fn decide(state: &dyn Records, change: &Change, expected: Option<&Expected>, context: Context) -> Result<Drafted, ChangeError> {
     let mut draft = Draft::new(state);
     if let Some(expected) = expected {
         let found = draft.revision_of(&expected.key)?;
@@ -70,7 +65,7 @@ pub fn decide(
         }
     }
     carry_out(&mut draft, change, context)?;
-    draft.into_parts()
+    draft.finish()
 }
 
 fn carry_out(draft: &mut Draft<'_>, change: &Change, context: Context) -> Result<(), ChangeError> {

@@ -94,7 +94,7 @@ impl Directory {
             let mut early = if attempt > ATTEMPTS { Some(self.lock()) } else { None };
             let snapshot = self.snapshot();
             let transaction = rules::transact(&snapshot, change, expected, context)?;
-            let decided = Decided { change, writes: transaction.writes, effects: transaction.effects };
+            let decided = Decided { change, drafted: transaction.drafted };
             let mut late;
             let state = match &mut early {
                 Some(state) => state,
@@ -106,7 +106,7 @@ impl Directory {
             let holds = self.holds(&snapshot, &transaction.reads)?;
             if holds {
                 let revision = self.commit(state, actor, now, std::slice::from_ref(&decided))?;
-                return Ok(Applied { revision, effects: decided.effects });
+                return Ok(Applied { revision, effects: decided.drafted.effects });
             }
         }
         Err(Unreadable("no attempt to commit was left".into()).into())
@@ -121,7 +121,7 @@ impl Directory {
     pub fn preview(&self, change: &Change, now: Timestamp) -> Result<Vec<Effect>, ChangeError> {
         let fresh = AccountId(self.next_id.load(Ordering::Relaxed));
         let snapshot = self.snapshot();
-        Ok(rules::decide(&snapshot, change, None, Context { now, fresh })?.1)
+        Ok(rules::decide(&snapshot, change, None, Context { now, fresh })?.effects)
     }
 
     /// Notes that mail came through an alias: counted in memory, written now and then by [`Directory::write_uses`].

@@ -49,15 +49,27 @@ pub struct RangeRead {
 /// Records to be put, and, where there is none, to be removed.
 pub type WriteSet = BTreeMap<Key, Option<Arc<Record>>>;
 
+/// Keys that only a search reads, with whether they are put or removed. No rule asks for one, so they need no order.
+pub type SearchKeys = Vec<(Key, bool)>;
+
+/// What a change writes, and what it does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drafted {
+    /// The records.
+    pub writes: WriteSet,
+    /// What follows for searches.
+    pub search: SearchKeys,
+    /// What it does, in words.
+    pub effects: Vec<Effect>,
+}
+
 /// What a change comes to: to be committed if the read set still holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transaction {
     /// What it rests on.
     pub reads: ReadSet,
-    /// What it writes.
-    pub writes: WriteSet,
-    /// What it does, in words.
-    pub effects: Vec<Effect>,
+    /// What it writes and does.
+    pub drafted: Drafted,
 }
 
 /// Notes what is read of a state, and reads nothing twice.
@@ -114,10 +126,9 @@ impl<'a> Overlay<'a> {
         Self { below, earlier, writes: WriteSet::new() }
     }
 
-    /// Adds the writes of one more change. No rule asks what only a search reads.
+    /// Adds the writes of one more change.
     pub fn add(&mut self, writes: &WriteSet) {
-        let asked = writes.iter().filter(|(key, _)| !key.is_for_search());
-        self.writes.extend(asked.map(|(key, record)| (key.clone(), record.clone())));
+        self.writes.extend(writes.iter().map(|(key, record)| (key.clone(), record.clone())));
     }
 
     /// The writes added.
@@ -165,16 +176,20 @@ impl<'a> Draft<'a> {
     }
 
     /// What was done, with the index that follows from it.
-    pub fn into_parts(mut self) -> Result<(WriteSet, Vec<Effect>), ChangeError> {
-        let (mut follows, indexed) = (Vec::new(), Arc::new(Record::Indexed));
+    pub fn finish(mut self) -> Result<Drafted, ChangeError> {
+        let (mut counted, mut search) = (Vec::new(), SearchKeys::new());
         for (key, record) in self.writes.iter().filter(|(key, _)| INDEXED.contains(&key.family)) {
             let before = self.below.get(key)?.1.as_deref().map(index).unwrap_or_default();
             let after = record.as_deref().map(index).unwrap_or_default();
-            follows.extend(before.iter().filter(|key| !after.contains(key)).map(|key| (key.clone(), None)));
-            follows.extend(after.into_iter().filter(|key| !before.contains(key)).map(|key| (key, Some(Arc::clone(&indexed)))));
+            let gone = before.iter().filter(|key| !after.contains(key)).map(|key| (key.clone(), false)).collect::<Vec<_>>();
+            let come = after.into_iter().filter(|key| !before.contains(key)).map(|key| (key, true));
+            for (key, put) in gone.into_iter().chain(come) {
+                if key.is_for_search() { search.push((key, put)) } else { counted.push((key, put)) }
+            }
         }
-        self.writes.extend(follows);
-        Ok((self.writes, self.effects))
+        let indexed = Arc::new(Record::Indexed);
+        self.writes.extend(counted.into_iter().map(|(key, put)| (key, put.then(|| Arc::clone(&indexed)))));
+        Ok(Drafted { writes: self.writes, search, effects: self.effects })
     }
 
     /// The record under a key.

@@ -24,8 +24,12 @@ pub fn index(record: &Record) -> Vec<Key> {
             domain.owner.iter().map(|owner| Prefix::domains_of(owner).key(domain.domain.as_str().as_bytes())).collect()
         }
         Record::Pop(pop) => {
-            let name = pop.name.as_str().as_bytes();
-            let by_word = |word: String| Key { family: Family::Index, bytes: by_word(&word, name).into() };
+            let (name, mut bytes) = (pop.name.as_str().as_bytes(), Vec::with_capacity(96));
+            let by_word = |word: String| {
+                bytes.clear();
+                put_word(&mut bytes, &word, name);
+                Key { family: Family::Index, bytes: bytes.as_slice().into() }
+            };
             std::iter::once(Prefix::pops_in(&pop.domain).key(name)).chain(words_of(pop).into_iter().map(by_word)).collect()
         }
         Record::List(list) => vec![Prefix::lists_in(&list.domain).key(list.name.as_str().as_bytes())],
@@ -38,7 +42,7 @@ pub fn index(record: &Record) -> Vec<Key> {
 pub fn words_of(pop: &Pop) -> Vec<String> {
     let mut words = words(pop.name.as_str());
     words.extend(self::words(&pop.owner));
-    words.sort();
+    words.sort_unstable();
     words.dedup();
     words.truncate(WORDS);
     words
@@ -51,12 +55,11 @@ pub fn words(text: &str) -> Vec<String> {
     words.map(|word| word.chars().take(WORD_CHARACTERS).collect()).collect()
 }
 
-fn by_word(word: &str, name: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![b'w'];
+fn put_word(bytes: &mut Vec<u8>, word: &str, name: &[u8]) {
+    bytes.push(b'w');
     bytes.extend_from_slice(word.as_bytes());
     bytes.push(END);
     bytes.extend_from_slice(name);
-    bytes
 }
 
 impl Key {

@@ -98,9 +98,9 @@ impl Directory {
         for (at, change) in changes.iter().enumerate() {
             let context: Context = self.context(change, now);
             match rules::decide(&overlay, change, None, context) {
-                Ok((writes, effects)) => {
-                    overlay.add(&writes);
-                    decided.push(Decided { change, writes, effects });
+                Ok(drafted) => {
+                    overlay.add(&drafted.writes);
+                    decided.push(Decided { change, drafted });
                 }
                 Err(ChangeError::Unreadable(failure)) => return Err(failure),
                 Err(refusal) => refused.push((at, refusal)),
@@ -139,7 +139,8 @@ impl Directory {
 
 /// The outcomes of a group in the order of its changes, the first carried out having made revision `first`.
 fn in_order(first: Revision, group: Group<'_>, length: usize) -> Outcomes {
-    let mut done = (first.0..).map(Revision).zip(group.decided).map(|(revision, decided)| Applied { revision, effects: decided.effects });
+    let mut done =
+        (first.0..).map(Revision).zip(group.decided).map(|(revision, decided)| Applied { revision, effects: decided.drafted.effects });
     let mut refused = group.refused.into_iter().peekable();
     let mut outcomes = Vec::with_capacity(length);
     for at in 0..length {

@@ -19,7 +19,7 @@ pub struct Imagined<'a> {
 impl<'a> Imagined<'a> {
     /// The state after `change`, which adds no account.
     pub fn after(snapshot: &'a Snapshot<'a>, change: &Change, now: Timestamp) -> Result<Self, ChangeError> {
-        let (writes, _) = rules::decide(snapshot, change, None, Context { now, fresh: AccountId(0) })?;
+        let writes = rules::decide(snapshot, change, None, Context { now, fresh: AccountId(0) })?.writes;
         Ok(Self { snapshot, writes })
     }
 
