@@ -23,7 +23,7 @@ mod trash;
 
 use jiff::Timestamp;
 
-pub use transaction::{Drafted, Found, Overlay, RangeRead, ReadSet, Recording, Records, SearchKeys, Transaction, WriteSet};
+pub use transaction::{Drafted, Found, Layer, Overlay, RangeRead, ReadSet, Recording, Records, SearchKeys, Transaction, WriteSet};
 
 use self::transaction::Draft;
 use super::change::{Change, ChangeError, Refusal};

@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::directory::change::{ChangeError, Effect};
 use crate::directory::model::Revision;
@@ -113,27 +113,69 @@ impl<R: Records + ?Sized> Records for Recording<'_, R> {
     }
 }
 
+/// The writes of many changes, later ones over earlier ones. A record is found by its hash; the keys are put in order
+/// only when a range is asked for, which most changes of an import never do.
+#[derive(Debug, Default)]
+pub struct Layer {
+    writes: HashMap<Key, Option<Arc<Record>>>,
+    keys: Mutex<Keys>,
+}
+
+/// The keys of a layer: those in order, and those that came since.
+#[derive(Debug, Default)]
+struct Keys {
+    ordered: BTreeSet<Key>,
+    since: Vec<Key>,
+}
+
+impl Layer {
+    /// Adds the writes of one more change.
+    pub fn add(&mut self, writes: &WriteSet) {
+        let keys = self.keys.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for (key, record) in writes {
+            if self.writes.insert(key.clone(), record.clone()).is_none() {
+                keys.since.push(key.clone());
+            }
+        }
+    }
+
+    /// What was written under a key.
+    pub fn get(&self, key: &Key) -> Option<&Option<Arc<Record>>> {
+        self.writes.get(key)
+    }
+
+    /// These keys, with the changes of this layer.
+    fn over(&self, keys: Vec<Key>, prefix: &Prefix) -> Vec<Key> {
+        let mut own = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = std::mem::take(&mut own.since);
+        own.ordered.extend(since);
+        let written =
+            own.ordered.range(prefix.start()..).take_while(|key| prefix.holds(key)).filter_map(|key| Some((key, self.get(key)?.is_some())));
+        merged(keys, written)
+    }
+}
+
 /// A state with changes on top that are not committed yet.
 pub struct Overlay<'a> {
     below: &'a dyn Records,
-    earlier: Option<&'a WriteSet>,
-    writes: WriteSet,
+    earlier: Option<&'a Layer>,
+    layer: Layer,
 }
 
 impl<'a> Overlay<'a> {
     /// A state, and the writes of earlier changes.
-    pub fn new(below: &'a dyn Records, earlier: Option<&'a WriteSet>) -> Self {
-        Self { below, earlier, writes: WriteSet::new() }
+    pub fn new(below: &'a dyn Records, earlier: Option<&'a Layer>) -> Self {
+        Self { below, earlier, layer: Layer::default() }
     }
 
     /// Adds the writes of one more change.
     pub fn add(&mut self, writes: &WriteSet) {
-        self.writes.extend(writes.iter().map(|(key, record)| (key.clone(), record.clone())));
+        self.layer.add(writes);
     }
 
     /// The writes added.
-    pub fn into_writes(self) -> WriteSet {
-        self.writes
+    pub fn into_layer(self) -> Layer {
+        self.layer
     }
 }
 
@@ -143,7 +185,7 @@ impl Records for Overlay<'_> {
     }
 
     fn get(&self, key: &Key) -> Result<Found, Unreadable> {
-        match self.writes.get(key).or_else(|| self.earlier?.get(key)) {
+        match self.layer.get(key).or_else(|| self.earlier?.get(key)) {
             Some(written) => Ok((Revision(0), written.clone())),
             None => self.below.get(key),
         }
@@ -152,9 +194,9 @@ impl Records for Overlay<'_> {
     fn keys(&self, prefix: &Prefix) -> Result<Vec<Key>, Unreadable> {
         let mut keys = self.below.keys(prefix)?;
         if let Some(earlier) = self.earlier {
-            keys = merged(keys, earlier, prefix);
+            keys = earlier.over(keys, prefix);
         }
-        Ok(merged(keys, &self.writes, prefix))
+        Ok(self.layer.over(keys, prefix))
     }
 }
 
@@ -207,7 +249,8 @@ impl<'a> Draft<'a> {
 
     /// The keys under a prefix, in order.
     pub fn keys(&self, prefix: &Prefix) -> Result<Vec<Key>, ChangeError> {
-        Ok(merged(self.below.keys(prefix)?, &self.writes, prefix))
+        let written = self.writes.range(prefix.start()..).map(|(key, record)| (key, record.is_some()));
+        Ok(merged(self.below.keys(prefix)?, written.take_while(|(key, _)| prefix.holds(key))))
     }
 
     /// Puts a record.
@@ -226,17 +269,17 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn merged(keys: Vec<Key>, writes: &WriteSet, prefix: &Prefix) -> Vec<Key> {
-    let start = Key { family: prefix.family, bytes: prefix.bytes.clone() };
-    let mut written = writes.range(start..).take_while(|(key, _)| prefix.holds(key)).peekable();
+/// These keys, with those that were written since: put, or removed.
+fn merged<'k>(keys: Vec<Key>, written: impl Iterator<Item = (&'k Key, bool)>) -> Vec<Key> {
+    let mut written = written.peekable();
     if written.peek().is_none() {
         return keys;
     }
     let mut all: BTreeSet<Key> = keys.into_iter().collect();
-    for (key, record) in written {
-        match record {
-            Some(_) => all.insert(key.clone()),
-            None => all.remove(key),
+    for (key, put) in written {
+        match put {
+            true => all.insert(key.clone()),
+            false => all.remove(key),
         };
     }
     all.into_iter().collect()

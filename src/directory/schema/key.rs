@@ -263,6 +263,10 @@ impl Prefix {
     pub fn trash(name: &Name) -> Self {
         Self { family: Family::Trash, bytes: terminated(name.as_str()).into() }
     }
+    /// Where its keys begin.
+    pub fn start(&self) -> Key {
+        Key { family: self.family, bytes: self.bytes.clone() }
+    }
     /// Whether a key lies here.
     pub fn holds(&self, key: &Key) -> bool {
         key.family == self.family && key.bytes.starts_with(&self.bytes)

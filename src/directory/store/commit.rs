@@ -152,8 +152,15 @@ fn in_order<'d>(decided: &'d [Decided<'_>], first: Revision) -> Vec<Write<'d>> {
         all.extend(decided.drafted.writes.iter().map(|(key, record)| (key, record.as_deref(), revision)));
         all.extend(decided.drafted.search.iter().map(|(key, put)| (key, put.then_some(&Record::Indexed), revision)));
     }
-    all.sort_unstable_by_key(|(key, _, revision)| (*key, *revision));
+    all.sort_by_cached_key(|(key, _, revision)| (key.family, beginning(&key.bytes), *key, *revision));
     all
+}
+
+/// A number that is ordered as the first octets are: most comparisons end there, without a look at the key.
+fn beginning(bytes: &[u8]) -> u128 {
+    let mut first = [0; size_of::<u128>()];
+    first.iter_mut().zip(bytes).for_each(|(first, byte)| *first = *byte);
+    u128::from_be_bytes(first)
 }
 
 /// A batch by key.

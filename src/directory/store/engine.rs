@@ -113,7 +113,7 @@ fn family_options(family: Family, cache: &Cache) -> Options {
     table.set_format_version(6);
     match family {
         // Read in ranges only: a filter would never be asked, and larger blocks compress better.
-        Family::Targets | Family::Audit => table.set_block_size(16 << 10),
+        Family::Targets | Family::Audit | Family::Index => table.set_block_size(16 << 10),
         _ => {
             table.set_block_size(4 << 10);
             table.set_bloom_filter(BLOOM_BITS, false);
@@ -126,7 +126,8 @@ fn family_options(family: Family, cache: &Cache) -> Options {
         options.set_memtable_whole_key_filtering(true);
         options.set_memtable_prefix_bloom_ratio(0.02);
     }
-    options.set_compression_type(DBCompressionType::Lz4);
+    // The first files are soon merged into others: compressing them is not worth its time.
+    options.set_compression_per_level(&[DBCompressionType::None, DBCompressionType::Lz4]);
     options.set_write_buffer_size(FAMILY_BUFFER_OCTETS);
     options.set_arena_block_size(ARENA_OCTETS);
     options.set_level_compaction_dynamic_level_bytes(true);

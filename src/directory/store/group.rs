@@ -9,11 +9,11 @@ use super::commit::Decided;
 use super::{ATTEMPTS, Directory, Snapshot};
 use crate::directory::change::{Actor, Applied, Change, ChangeError};
 use crate::directory::model::Revision;
-use crate::directory::rules::{self, Context, Overlay, ReadSet, Recording, WriteSet};
+use crate::directory::rules::{self, Context, Layer, Overlay, ReadSet, Recording};
 use crate::directory::view::Unreadable;
 
 /// Changes of one group: enough to make the sync cheap, few enough to decide again when another writer came between.
-const GROUP: usize = 2048;
+const GROUP: usize = 4096;
 
 /// What became of each change, in order.
 type Outcomes = Vec<Result<Applied, ChangeError>>;
@@ -23,7 +23,7 @@ struct Group<'c> {
     decided: Vec<Decided<'c>>,
     refused: Vec<(usize, ChangeError)>,
     /// All writes, later ones over earlier ones.
-    writes: WriteSet,
+    layer: Layer,
     rests_on: RestsOn,
 }
 
@@ -54,7 +54,7 @@ impl Directory {
                 _ => self.decide(&snapshot, None, changes, now)?,
             };
             let (committed, next) = std::thread::scope(|scope| {
-                let next = groups.peek().map(|next| scope.spawn(|| self.decide(&snapshot, Some(&group.writes), next, now)));
+                let next = groups.peek().map(|next| scope.spawn(|| self.decide(&snapshot, Some(&group.layer), next, now)));
                 (self.commit_group(actor, &snapshot, &group, now), next.map(|next| next.join()))
             });
             match committed? {
@@ -88,7 +88,7 @@ impl Directory {
     fn decide<'c>(
         &self,
         snapshot: &Snapshot<'_>,
-        earlier: Option<&WriteSet>,
+        earlier: Option<&Layer>,
         changes: &'c [Change],
         now: Timestamp,
     ) -> Result<Group<'c>, Unreadable> {
@@ -106,9 +106,9 @@ impl Directory {
                 Err(refusal) => refused.push((at, refusal)),
             }
         }
-        let writes = overlay.into_writes();
+        let layer = overlay.into_layer();
         let rests_on = if earlier.is_none() { RestsOn::Reads(recording.into_reads()) } else { RestsOn::Stillness };
-        Ok(Group { decided, refused, writes, rests_on })
+        Ok(Group { decided, refused, layer, rests_on })
     }
 
     /// Commits a group if what it rests on still holds.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::snapshot::Snapshot;
 use crate::directory::change::{Change, ChangeError};
 use crate::directory::model::{AccountId, Alias, AliasKey, DomainRecord, Kind, List, Master, Pop, Revision, Target};
-use crate::directory::rules::{self, Context, Overlay, Records, WriteSet};
+use crate::directory::rules::{self, Context, Layer, Overlay, Records};
 use crate::directory::schema::{Key, Prefix, Record, Referrer};
 use crate::directory::view::{Unreadable, View};
 use crate::mail::{Domain, Name};
@@ -13,19 +13,20 @@ use crate::mail::{Domain, Name};
 /// A state with a change on top.
 pub struct Imagined<'a> {
     snapshot: &'a Snapshot<'a>,
-    writes: WriteSet,
+    layer: Layer,
 }
 
 impl<'a> Imagined<'a> {
     /// The state after `change`, which adds no account.
     pub fn after(snapshot: &'a Snapshot<'a>, change: &Change, now: Timestamp) -> Result<Self, ChangeError> {
-        let writes = rules::decide(snapshot, change, None, Context { now, fresh: AccountId(0) })?.writes;
-        Ok(Self { snapshot, writes })
+        let mut layer = Layer::default();
+        layer.add(&rules::decide(snapshot, change, None, Context { now, fresh: AccountId(0) })?.writes);
+        Ok(Self { snapshot, layer })
     }
 
     /// The record under a key, if the change touched it.
     fn written(&self, key: &Key) -> Option<Option<&Record>> {
-        self.writes.get(key).map(Option::as_deref)
+        self.layer.get(key).map(Option::as_deref)
     }
 }
 
@@ -70,7 +71,7 @@ impl View for Imagined<'_> {
     }
 
     fn aliases_to(&self, target: &Target) -> Result<Vec<AliasKey>, Unreadable> {
-        let keys = Overlay::new(self.snapshot, Some(&self.writes)).keys(&Prefix::aliases_to(target))?;
+        let keys = Overlay::new(self.snapshot, Some(&self.layer)).keys(&Prefix::aliases_to(target))?;
         let alias = |key: &Key| match key.to_entry() {
             Some((_, Referrer::Alias(alias))) => Some(alias),
             _ => None,
