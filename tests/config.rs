@@ -143,6 +143,7 @@ fn every_key_reaches_its_setting() {
         postmaster: Some(Target::parse("boss@example.org").unwrap()),
         disabled: Disabled::SwitchedOff,
         relay: router::Relay::Off,
+        lists: router::Lists::Off,
         max_depth: 1,
         max_fan_out: 2,
         max_total: 3,

@@ -16,7 +16,7 @@ use crate::directory::password::Cost;
 use crate::mail::Domain;
 use crate::protocol::pop3;
 use crate::protocol::smtp::{self, BareNewline, Vrfy};
-use crate::router::{Disabled, Limits, Relay};
+use crate::router::{Disabled, Limits, Lists, Relay};
 use crate::server::pop3::Plaintext;
 use crate::server::{Certificate, Listen, ReverseLookup};
 use crate::spool::{Bounds, log};
@@ -186,6 +186,7 @@ fn routing(written: &mut Written, hostname: Option<&Domain>) -> Option<Limits> {
         postmaster: postmaster?,
         disabled: if disabled? == "5.2.1" { Disabled::SwitchedOff } else { Disabled::Unknown },
         relay: Relay::Off,
+        lists: Lists::Off,
         max_depth: max_depth?,
         max_fan_out: max_fan_out?,
         max_total: max_total?,

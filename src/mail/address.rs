@@ -106,6 +106,15 @@ impl Mailbox {
         Some(Address::new(&self.local, self.domain()?.clone()))
     }
 
+    /// The same mailbox with its domain in its one canonical spelling. What the local part means is for its host to say.
+    pub fn with_folded_domain(&self) -> Self {
+        let text = match (&self.host, self.text.rsplit_once('@')) {
+            (Host::Domain(domain), Some((local, _))) => format!("{local}@{domain}"),
+            _ => self.text.clone(),
+        };
+        Self { text, local: self.local.clone(), host: self.host.clone() }
+    }
+
     /// Whether a peer without SMTPUTF8 can carry the text (RFC 6531 §3.4).
     pub fn is_ascii(&self) -> bool {
         self.text.is_ascii()
@@ -366,6 +375,18 @@ mod tests {
     fn literals_are_mailboxes_but_never_addresses() {
         for given in ["postmaster@[127.0.0.1]", "a@[IPv6:::1]", "a@[ipv6:2001:db8::1]"] {
             assert!(Mailbox::parse(given).is_ok_and(|m| m.address().is_none() && m.as_str() == given), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_local_part_elsewhere_stays_as_it_is() {
+        for (given, folded) in [
+            ("Some.One@Example.COM.", "Some.One@example.com"),
+            ("\"Two Words\"@Bücher.example", "\"Two Words\"@xn--bcher-kva.example"),
+            ("A@[192.0.2.1]", "A@[192.0.2.1]"),
+        ] {
+            let mailbox = Mailbox::parse(given).map(|mailbox| mailbox.with_folded_domain());
+            assert!(mailbox.is_ok_and(|mailbox| mailbox.as_str() == folded && Mailbox::parse(folded) == Ok(mailbox)), "{given}");
         }
     }
 

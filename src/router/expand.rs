@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, VecDeque};
 use jiff::Timestamp;
 
 use super::trail::{Account, Alias as Found, Bound, Step};
-use super::{Decision, Destination, Limits, Relay};
+use super::{Decision, Destination, Limits, ListDestination, Lists, Relay};
 use crate::directory::{AccountId, Alias, AliasKey, Switch, Target, Unreadable, View};
 use crate::mail::{Address, Mailbox, Name};
 use crate::protocol::smtp::Reply;
@@ -46,7 +46,7 @@ pub(super) struct Ends {
     relays: Vec<Mailbox>,
     rejected: Option<String>,
     discarded: bool,
-    lists: bool,
+    lists: Vec<ListDestination>,
     dangling: bool,
     off: bool,
     unknown: bool,
@@ -162,9 +162,12 @@ impl<'a, V: View + ?Sized> Expansion<'a, V> {
                 self.ends.mailboxes.push(Destination { id: pop.id, name: pop.name, address: address.clone(), quota: pop.quota });
             }
             Account::Pop { address, state: pop.state }
-        } else if self.view.list(&name)?.is_some() {
-            self.ends.lists = true;
-            Account::List
+        } else if let Some(list) = self.view.list(&name)? {
+            let address = Address::new(list.name.as_str(), list.domain);
+            if self.accounts.insert(list.id) {
+                self.ends.lists.push(ListDestination { id: list.id, name: list.name, address: address.clone() });
+            }
+            Account::List { address, lists: self.limits.lists }
         } else {
             self.ends.dangling = true;
             Account::Missing
@@ -182,10 +185,9 @@ impl<'a, V: View + ?Sized> Expansion<'a, V> {
         if let Some(address) = local {
             return self.follow_address(address, Via::Entry, depth);
         }
+        let mailbox = mailbox.with_folded_domain();
         if self.outside.insert(mailbox.clone()) {
-            match self.limits.relay {
-                Relay::Off => self.steps.push(Step::Leave { mailbox: mailbox.clone() }),
-            }
+            self.steps.push(Step::Leave { mailbox: mailbox.clone(), relay: self.limits.relay });
             self.ends.relays.push(mailbox);
         }
         Ok(())
@@ -285,7 +287,7 @@ impl<'a, V: View + ?Sized> Expansion<'a, V> {
 impl Ends {
     /// Whether nothing here is an end that somebody chose: no mailbox, no relay, no list, no refusal, no `discard`.
     pub fn nowhere(&self) -> bool {
-        self.mailboxes.is_empty() && self.relays.is_empty() && self.rejected.is_none() && !self.lists && !self.discarded
+        self.mailboxes.is_empty() && self.relays.is_empty() && self.lists.is_empty() && self.rejected.is_none() && !self.discarded
     }
 
     /// One decision for all ends; the order is that of the module's doc.
@@ -294,9 +296,9 @@ impl Ends {
         let refusal = match self {
             Self { rejected: Some(text), .. } => Reply::RejectedByAlias { text },
             Self { dangling: true, .. } => Reply::DanglingTarget,
-            Self { lists: true, .. } => Reply::ListOff,
+            Self { ref lists, .. } if limits.lists == Lists::Off && !lists.is_empty() => Reply::ListOff,
             Self { ref relays, .. } if limits.relay == Relay::Off && !relays.is_empty() => Reply::RelayOff,
-            Self { mailboxes, relays, .. } if !nowhere => return Decision::Deliver { mailboxes, relays },
+            Self { mailboxes, relays, lists, .. } if !nowhere => return Decision::Deliver { mailboxes, relays, lists },
             Self { off: true, .. } => limits.disabled.reply(),
             Self { unknown: true, .. } => Reply::UnknownRecipient,
             // A circle, or an alias without entries: the rules of the directory forbid both.

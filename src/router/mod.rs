@@ -12,7 +12,7 @@
 //! 2. `reject:`, because an admin asked for exactly that refusal (550);
 //! 3. an end that needs an operator: a target that does not exist, a list while lists are off, an external address
 //!    while the relay is off (451: the mail waits, no branch is lost);
-//! 4. mailboxes and relays; `discard` beside them means nothing;
+//! 4. mailboxes, relays and lists; `discard` beside them means nothing;
 //! 5. `discard` alone: accepted and thrown away;
 //! 6. nothing but aliases that are switched off or expired: refused as [`Disabled`] says. Beside other ends such a branch is
 //!    skipped, with a line in the trail: an admin switched it off, so leaving it out is what was asked for;
@@ -57,6 +57,8 @@ pub struct Limits {
     pub disabled: Disabled,
     /// Whether external targets can be reached.
     pub relay: Relay,
+    /// Whether lists distribute.
+    pub lists: Lists,
     /// Aliases in a chain.
     pub max_depth: usize,
     /// Entries of one alias that are followed.
@@ -90,6 +92,17 @@ impl Disabled {
 pub enum Relay {
     /// They are refused for now, with a 451.
     Off,
+    /// By way of the queue.
+    On,
+}
+
+/// Whether lists distribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lists {
+    /// Mail for them is refused for now, with a 451.
+    Off,
+    /// To each member.
+    On,
 }
 
 /// A mailbox that a recipient leads to.
@@ -103,6 +116,17 @@ pub struct Destination {
     pub address: Address,
     /// Its quota in octets; none means that the default of the configuration holds.
     pub quota: Option<u64>,
+}
+
+/// A list that a recipient leads to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListDestination {
+    /// The account, whatever its name will be.
+    pub id: AccountId,
+    /// Its name now.
+    pub name: Name,
+    /// Its hidden alias.
+    pub address: Address,
 }
 
 /// Where one recipient ends.
@@ -119,8 +143,9 @@ pub struct Route {
 /// Deliveries, or a refusal with its reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Each mailbox once. None at all means that an alias said `discard`.
-    Deliver { mailboxes: Vec<Destination>, relays: Vec<Mailbox> },
+    /// Each mailbox, each external address (only its domain is folded) and each list once. Nothing at all means that an
+    /// alias said `discard`.
+    Deliver { mailboxes: Vec<Destination>, relays: Vec<Mailbox>, lists: Vec<ListDestination> },
     /// The reply that SMTP and LMTP give.
     Refuse(Reply),
 }

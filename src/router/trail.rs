@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
+use super::{Lists, Relay};
 use crate::directory::{AliasKey, State, Target};
 use crate::mail::{Address, Domain, Mailbox, Name};
 use crate::protocol::smtp::Reply;
@@ -36,7 +37,7 @@ pub enum Step {
     /// What holds this name?
     Account { name: Name, is: Account },
     /// Can mail leave for an external address?
-    Leave { mailbox: Mailbox },
+    Leave { mailbox: Mailbox, relay: Relay },
     /// An entry `reject:TEXT`.
     Reject { text: String },
     /// An entry `discard`.
@@ -70,7 +71,7 @@ pub enum Account {
     /// A mailbox.
     Pop { address: Address, state: State },
     /// A list account.
-    List,
+    List { address: Address, lists: Lists },
     /// Nothing that takes mail.
     Missing,
 }
@@ -157,7 +158,7 @@ impl Step {
             Self::Alias { key: AliasKey::CatchAll(domain), .. } => format!("Is there a catch-all @{domain}?"),
             Self::Again { address } => format!("Is {address} new here?"),
             Self::Account { name, .. } => format!("What is {name}?"),
-            Self::Leave { mailbox } => format!("Can mail leave for {mailbox}?"),
+            Self::Leave { mailbox, .. } => format!("Can mail leave for {mailbox}?"),
             Self::Reject { .. } => "May mail pass?".into(),
             Self::Discard => "Is a copy kept here?".into(),
             Self::Bound { address, .. } => format!("Is {address} within the limits?"),
@@ -175,7 +176,8 @@ impl Step {
             Self::Alias { found, .. } => found.to_string(),
             Self::Again { .. } => "No, another branch led here; once is enough.".into(),
             Self::Account { is, .. } => is.to_string(),
-            Self::Leave { .. } => "No, the relay is off.".into(),
+            Self::Leave { relay: Relay::On, .. } => "Yes, by way of the queue.".into(),
+            Self::Leave { relay: Relay::Off, .. } => "No, the relay is off.".into(),
             Self::Reject { text } => format!("No, the alias refuses it: {text}."),
             Self::Discard => "No, the alias throws it away.".into(),
             Self::Bound { bound, .. } => bound.to_string(),
@@ -209,7 +211,8 @@ impl fmt::Display for Account {
         match self {
             Self::Pop { address, state: State::Active } => write!(f, "The POP account {address}."),
             Self::Pop { address, state: State::Suspended } => write!(f, "The POP account {address}; it is suspended, and takes mail."),
-            Self::List => f.write_str("A list account; lists are not distributed yet."),
+            Self::List { address, lists: Lists::On } => write!(f, "The list account {address}."),
+            Self::List { address, lists: Lists::Off } => write!(f, "The list account {address}; list distribution is off."),
             Self::Missing => f.write_str("Nothing that takes mail."),
         }
     }

@@ -70,11 +70,12 @@ async fn admit(service: &Arc<Service>, transaction: &mut Transaction, origin: &O
     let (route, reserved) = reserve(service, transaction, route, origin.size.unwrap_or_default()).await;
     transaction.routed = Timestamp::now();
     let reply = match route.decision {
-        Decision::Deliver { mailboxes, relays } if relays.is_empty() && transaction.fits(mailboxes.len()) => {
+        Decision::Deliver { mailboxes, relays, lists } if relays.is_empty() && lists.is_empty() && transaction.fits(mailboxes.len()) => {
             let routed = Routed { recipient, destinations: mailboxes, reserved };
             transaction.accept(Accepted { routed, followed: route.followed });
             return Ok(());
         }
+        Decision::Deliver { lists, .. } if !lists.is_empty() => Reply::ListOff,
         Decision::Deliver { relays, .. } if relays.is_empty() => Reply::TooManyRecipients { limit: transaction.accepted.len() },
         Decision::Deliver { .. } => Reply::RelayOff,
         Decision::Refuse(reply) => reply,

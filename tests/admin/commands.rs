@@ -197,7 +197,7 @@ fn trails() {
         place.done(&["alias", "add", "support@example.org", "bob"]);
         place.done(&["alias", "add", "help@example.org", "support@example.org", "alice"]);
         let trace = place.json(&["trace", "Help+spring@example.org", "--from", "<>"]);
-        assert_eq!(keys(&trace), ["code", "mailboxes", "recipient", "relays", "reply", "steps"]);
+        assert_eq!(keys(&trace), ["code", "lists", "mailboxes", "recipient", "relays", "reply", "steps"]);
         assert_eq!((&trace["code"], &trace["recipient"]), (&json!(250), &json!("Help+spring@example.org")));
         let mut names: Vec<_> =
             trace["mailboxes"].as_array().into_iter().flatten().filter_map(|mailbox| mailbox["name"].as_str()).collect();

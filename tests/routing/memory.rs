@@ -9,7 +9,7 @@ use restante::directory::{
     Unreadable, View,
 };
 use restante::mail::{Domain, Name};
-use restante::router::{Disabled, Limits, Relay};
+use restante::router::{Disabled, Limits, Lists, Relay};
 
 /// The double of a directory snapshot.
 #[derive(Default)]
@@ -31,6 +31,7 @@ pub fn limits() -> Limits {
         postmaster: None,
         disabled: Disabled::Unknown,
         relay: Relay::Off,
+        lists: Lists::Off,
         max_depth: 20,
         max_fan_out: 1000,
         max_total: 1000,

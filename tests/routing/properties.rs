@@ -97,10 +97,10 @@ proptest! {
         let route = routed(&graph, &to, &limits()).map_err(|e| TestCaseError::fail(e.to_string()))?;
         let aliases: BTreeSet<_> = route.followed.iter().collect();
         prop_assert_eq!(aliases.len(), route.followed.len());
-        if let Decision::Deliver { mailboxes, relays } = &route.decision {
+        if let Decision::Deliver { mailboxes, relays, lists } = &route.decision {
             let ids: BTreeSet<_> = mailboxes.iter().map(|mailbox| mailbox.id).collect();
             prop_assert_eq!(ids.len(), mailboxes.len());
-            prop_assert!(relays.is_empty());
+            prop_assert!(relays.is_empty() && lists.is_empty());
             let discarded = route.trail.steps().contains(&Step::Discard);
             prop_assert!(!mailboxes.is_empty() || discarded, "accepted for nobody:\n{}", route.trail);
         }

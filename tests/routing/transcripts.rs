@@ -9,7 +9,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use restante::directory::{State, Switch, Target};
 use restante::mail::{Domain, ForwardPath, Mailbox};
-use restante::router::{Decision, Disabled, Limits, route};
+use restante::router::{Decision, Disabled, Limits, Lists, Relay, route};
 
 use super::memory::{Memory, Outcome, limits};
 
@@ -34,6 +34,8 @@ fn arrange(line: &str, directory: &mut Memory, limits: &mut Limits) -> Outcome {
         ["hostname", hostname] => limits.hostname = Some(Domain::parse(hostname)?),
         ["separators", separators] => limits.subaddress_separators = (*separators).into(),
         ["postmaster", target] => limits.postmaster = Some(Target::parse(target)?),
+        ["relay", "on"] => limits.relay = Relay::On,
+        ["lists", "on"] => limits.lists = Lists::On,
         ["disabled", "5.2.1"] => limits.disabled = Disabled::SwitchedOff,
         ["depth", bound] => limits.max_depth = bound.parse()?,
         ["fan-out", bound] => limits.max_fan_out = bound.parse()?,
@@ -47,9 +49,10 @@ fn told(recipient: &str, directory: &Memory, limits: &Limits) -> Outcome<String>
     let path = if recipient == "postmaster" { ForwardPath::Postmaster } else { ForwardPath::Mailbox(Mailbox::parse(recipient)?) };
     let route = route(directory, &path, limits, NOW.parse::<Timestamp>()?);
     let mut text = format!("{}\n", route.trail);
-    if let Decision::Deliver { mailboxes, relays } = &route.decision {
-        assert!(relays.is_empty(), "the relay is off");
-        let names: Vec<_> = mailboxes.iter().map(|mailbox| mailbox.name.as_str()).collect();
+    if let Decision::Deliver { mailboxes, relays, lists } = &route.decision {
+        let names = mailboxes.iter().map(|mailbox| mailbox.name.to_string());
+        let names = names.chain(relays.iter().map(|mailbox| format!("relay {mailbox}")));
+        let names: Vec<_> = names.chain(lists.iter().map(|list| format!("list {}", list.address))).collect();
         text.push_str(&format!("=> {}\n", if names.is_empty() { "nowhere".into() } else { names.join(", ") }));
     }
     Ok(text)

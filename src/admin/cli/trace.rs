@@ -30,7 +30,8 @@ pub fn print_trail(shown: &trace::Shown) -> Result<(), Failure> {
     for mailbox in &shown.mailboxes {
         print(&format!("mailbox {}: {}", styled(STRONG, &mailbox.name), mailbox.path.display()))?;
     }
-    shown.relays.iter().try_for_each(|relay| print(&format!("sent on to {}", printable(relay))))
+    shown.relays.iter().try_for_each(|relay| print(&format!("sent on to {}", printable(relay))))?;
+    shown.lists.iter().try_for_each(|list| print(&format!("to the members of {}", printable(list))))
 }
 
 /// A reply in the colour of its class.

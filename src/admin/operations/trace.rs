@@ -35,6 +35,9 @@ pub struct Shown {
     pub mailboxes: Vec<Maildrop>,
     /// Where copies would be sent on.
     pub relays: Vec<String>,
+    /// Lists whose members would get one.
+    #[serde(default)]
+    pub lists: Vec<String>,
 }
 
 /// One question and its answer.
@@ -93,9 +96,9 @@ pub fn show_without(
     };
     let route = router::admit(route, |mailbox| room::promise(&context.maildirs, rules.over, mailbox, 0).map(drop));
     let reply = route.decision.reply();
-    let (mailboxes, relays) = match route.decision {
-        Decision::Deliver { mailboxes, relays } => (mailboxes, relays),
-        Decision::Refuse(_) => (Vec::new(), Vec::new()),
+    let (mailboxes, relays, lists) = match route.decision {
+        Decision::Deliver { mailboxes, relays, lists } => (mailboxes, relays, lists),
+        Decision::Refuse(_) => (Vec::new(), Vec::new(), Vec::new()),
     };
     let steps = route.trail.steps().iter().map(|step| Step { question: step.question(), answer: step.answer() });
     let maildrop = |destination: Destination| Maildrop { path: context.maildirs.path(&destination.name), name: destination.name };
@@ -106,6 +109,7 @@ pub fn show_without(
         steps: asked.into_iter().chain(steps).collect(),
         mailboxes: mailboxes.into_iter().map(maildrop).collect(),
         relays: relays.iter().map(ToString::to_string).collect(),
+        lists: lists.iter().map(|list| list.address.to_string()).collect(),
     })
 }
 

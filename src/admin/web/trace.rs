@@ -90,11 +90,12 @@ fn trail(visitor: &Visitor, asked: &Asked, traced: &trace::Shown) -> Markup {
             h2 #trail { "Mail to " bdi { (traced.recipient) } @if !asked.without.trim().is_empty() { ", if " (asked.without) " were deleted" } }
             p class={ "reply " (class) } { code { (traced.reply) } }
             ol.steps { @for step in &traced.steps { li { span.question { bdi { (step.question) } } span.answer { bdi { (step.answer) } } } } }
-            @if !traced.mailboxes.is_empty() || !traced.relays.is_empty() {
+            @if !(traced.mailboxes.is_empty() && traced.relays.is_empty() && traced.lists.is_empty()) {
                 h3 { "It ends in" }
                 ul.ends {
                     @for mailbox in &traced.mailboxes { li { (Icon::Mailbox) strong { (mailbox.name) } " " code { (mailbox.path.display()) } } }
                     @for relay in &traced.relays { li { (Icon::Send) "sent on to " bdi { (relay) } } }
+                    @for list in &traced.lists { li { (Icon::Send) "to the members of " bdi { (list) } } }
                 }
             }
             @if asked.without.trim().is_empty() {
