@@ -15,6 +15,7 @@ use restante::mail::{Address, Domain, Envelope, Mailbox, Name, Recipient, Revers
 use restante::maildir::{Maildirs, Over, Settings};
 use restante::router::Destination;
 use restante::spool::log::SEGMENT;
+use restante::spool::outgoing::Kind;
 use restante::spool::{self, Bounds, Outcomes, Routed, Routing, Spool};
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
@@ -101,9 +102,17 @@ impl Server {
         let routing = Routing {
             id: self.spool.next_id(),
             envelope: Envelope::from_sender(ReversePath::Mailbox(self.sender.clone())),
-            recipients: vec![Routed { recipient, destinations: vec![to], reserved: Vec::new() }],
+            recipients: vec![Routed {
+                recipient,
+                destinations: vec![to],
+                reserved: Vec::new(),
+                relays: Vec::new(),
+                lists: Vec::new(),
+                sender: None,
+            }],
             client: Client { helo: "client.example".into(), name: None, address: None },
             with: With { spoken: Spoken::Esmtp, encrypted: false, charset: Default::default() },
+            kind: Kind::Forwarded,
         };
         let (done, results) = mpsc::channel();
         self.spool.accept(routing, body, Outcomes::Together, move |results| drop(done.send(results)));

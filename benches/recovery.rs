@@ -17,6 +17,7 @@ use restante::mail::{Address, Domain, Envelope, Mailbox, Name, Recipient, Revers
 use restante::maildir::{Maildirs, Over};
 use restante::router::Destination;
 use restante::spool::log::SEGMENT;
+use restante::spool::outgoing::Kind;
 use restante::spool::{self, Bounds, Outcomes, Routed, Routing, Spool};
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
@@ -48,9 +49,17 @@ fn accept(spool: &Spool, number: u64) -> Result<(), Failed> {
     let routing = Routing {
         id: spool.next_id(),
         envelope: Envelope::from_sender(ReversePath::Null),
-        recipients: vec![Routed { recipient, destinations: vec![to], reserved: Vec::new() }],
+        recipients: vec![Routed {
+            recipient,
+            destinations: vec![to],
+            reserved: Vec::new(),
+            relays: Vec::new(),
+            lists: Vec::new(),
+            sender: None,
+        }],
         client: Client { helo: "client.example".into(), name: None, address: None },
         with: With { spoken: Spoken::Esmtp, encrypted: false, charset: Default::default() },
+        kind: Kind::Forwarded,
     };
     let (done, results) = mpsc::channel();
     spool.accept(routing, body, Outcomes::Together, move |results| drop(done.send(results)));

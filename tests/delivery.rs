@@ -20,6 +20,7 @@ use restante::mail::trace::{Client, Spoken, With};
 use restante::mail::{Address, Domain, Envelope, Mailbox, Name, Recipient, ReversePath};
 use restante::maildir::{Maildirs, NoRoom, Over, Settings, name};
 use restante::router::Destination;
+use restante::spool::outgoing::Kind;
 use restante::spool::{self, Bounds, Failure, Outcomes, Routed, Routing, Spool, Stored};
 use tempfile::TempDir;
 
@@ -69,14 +70,23 @@ fn begin(spool: &Spool, text: &str, recipients: Vec<Vec<Destination>>, outcomes:
     let mut text = text.as_bytes().to_vec();
     assert!(body.take(&mut text).is_ok() && text.is_empty());
     let recipients = recipients.into_iter().map(|to| (mailbox("Info+x@example.org"), to));
-    let recipients =
-        recipients.map(|(m, destinations)| Routed { recipient: Recipient::from(m), destinations, reserved: Vec::new() }).collect();
+    let recipients = recipients
+        .map(|(m, destinations)| Routed {
+            recipient: Recipient::from(m),
+            destinations,
+            reserved: Vec::new(),
+            relays: Vec::new(),
+            lists: Vec::new(),
+            sender: None,
+        })
+        .collect();
     let routing = Routing {
         id: spool.next_id(),
         envelope: Envelope::from_sender(ReversePath::Mailbox(mailbox("sender@example.com"))),
         recipients,
         client: Client { helo: "client.example".into(), name: None, address: None },
         with: With { spoken: Spoken::Lmtp, encrypted: false, charset: Default::default() },
+        kind: Kind::Forwarded,
     };
     let (done, results) = mpsc::channel();
     spool.accept(routing, body, outcomes, move |results| drop(done.send(results)));

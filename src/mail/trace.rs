@@ -26,6 +26,8 @@ pub enum Spoken {
     Esmtp,
     /// `LHLO`.
     Lmtp,
+    /// None: the message was made here.
+    Here,
 }
 
 /// The `with` clause of a `Received` field (RFC 3848, RFC 6531 §4.3).
@@ -47,6 +49,7 @@ impl fmt::Display for With {
             (Charset::Ascii, Spoken::Smtp) => return f.write_str("SMTP"),
             (Charset::Ascii, Spoken::Esmtp) => "ESMTP",
             (Charset::Ascii, Spoken::Lmtp) => "LMTP",
+            (_, Spoken::Here) => return f.write_str("local"),
         })?;
         if self.encrypted { f.write_str("S") } else { Ok(()) }
     }
@@ -82,6 +85,9 @@ pub struct Received {
 
 impl fmt::Display for Received {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.with.spoken == Spoken::Here {
+            return writeln!(f, "Received: by {} (Restante) id {}; {}", self.by, self.id, date(self.at));
+        }
         write!(f, "Received: from {}", self.client.helo)?;
         match (&self.client.name, self.client.address) {
             (Some(name), Some(address)) => write!(f, " ({name} [{}])", Literal(address))?,
@@ -172,7 +178,12 @@ impl Journey {
 
     /// Whether a message that has come this way and would now go to `mailbox` is going in circles (RFC 5321 §6.3).
     pub fn loops_at(&self, mailbox: &Address) -> bool {
-        self.hops > RECEIVED_HOPS || self.delivered_to.contains(mailbox)
+        self.is_endless() || self.delivered_to.contains(mailbox)
+    }
+
+    /// Whether it has been handed on more often than any message should be.
+    pub fn is_endless(&self) -> bool {
+        self.hops > RECEIVED_HOPS
     }
 }
 

@@ -22,6 +22,7 @@ use crate::mail::{Envelope, ForwardPath, Recipient, ReversePath};
 use crate::maildir::Reservation;
 use crate::protocol::smtp::{Answer, Class, Question, Reply, Session};
 use crate::router::{self, Decision, Destination, Route, Trail};
+use crate::spool::outgoing::Kind;
 use crate::spool::{Body, Failure, Outcomes, Results, Routed, Routing};
 use crate::telemetry::{Event, Refusal, event};
 
@@ -70,14 +71,12 @@ async fn admit(service: &Arc<Service>, transaction: &mut Transaction, origin: &O
     let (route, reserved) = reserve(service, transaction, route, origin.size.unwrap_or_default()).await;
     transaction.routed = Timestamp::now();
     let reply = match route.decision {
-        Decision::Deliver { mailboxes, relays, lists } if relays.is_empty() && lists.is_empty() && transaction.fits(mailboxes.len()) => {
-            let routed = Routed { recipient, destinations: mailboxes, reserved };
+        Decision::Deliver { mailboxes, relays, lists } if transaction.fits(mailboxes.len() + relays.len() + lists.len()) => {
+            let routed = Routed { recipient, sender: None, destinations: mailboxes, relays, lists, reserved };
             transaction.accept(Accepted { routed, followed: route.followed });
             return Ok(());
         }
-        Decision::Deliver { lists, .. } if !lists.is_empty() => Reply::ListOff,
-        Decision::Deliver { relays, .. } if relays.is_empty() => Reply::TooManyRecipients { limit: transaction.accepted.len() },
-        Decision::Deliver { .. } => Reply::RelayOff,
+        Decision::Deliver { .. } => Reply::TooManyRecipients { limit: transaction.accepted.len() },
         Decision::Refuse(reply) => reply,
     };
     if transaction.refuse() {
@@ -161,7 +160,7 @@ async fn commit(service: &Arc<Service>, transaction: &mut Transaction, origin: O
         Ok(body) => {
             let outcomes = if with.spoken == Spoken::Lmtp { Outcomes::Each } else { Outcomes::Together };
             let recipients = accepted.into_iter().map(|accepted| accepted.routed).collect();
-            let routing = Routing { id, envelope: envelope.clone(), recipients, client: client.clone(), with };
+            let routing = Routing { id, envelope: envelope.clone(), recipients, client: client.clone(), with, kind: Kind::Forwarded };
             let stored = store(service, routing, body, outcomes).await;
             stored.into_iter().map(|result| result.map_err(|failure| refusal(service, failure))).collect()
         }

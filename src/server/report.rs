@@ -30,6 +30,7 @@ fn disagreement() -> Failed {
 pub struct Slip {
     recipient: ForwardPath,
     mailboxes: Vec<Name>,
+    onward: Vec<String>,
     followed: Vec<AliasKey>,
 }
 
@@ -37,7 +38,9 @@ impl Slip {
     /// Notes it, before the routing is given away.
     pub fn of(accepted: &Accepted) -> Self {
         let mailboxes = accepted.routed.destinations.iter().map(|destination| destination.name.clone()).collect();
-        Self { recipient: accepted.routed.recipient.path.clone(), mailboxes, followed: accepted.followed.clone() }
+        let relays = accepted.routed.relays.iter().map(ToString::to_string);
+        let onward = relays.chain(accepted.routed.lists.iter().map(|list| list.address.to_string())).collect();
+        Self { recipient: accepted.routed.recipient.path.clone(), mailboxes, onward, followed: accepted.followed.clone() }
     }
 }
 
@@ -85,7 +88,8 @@ impl Report {
         let status = reply.to_string();
         let mailboxes = slip.mailboxes.iter().map(Name::as_str).collect::<Vec<_>>().join(",");
         let (fate, files, cause) = match &result {
-            Ok(_) if slip.mailboxes.is_empty() => (Fate::Discarded, Vec::new(), ""),
+            Ok(_) if slip.mailboxes.is_empty() && slip.onward.is_empty() => (Fate::Discarded, Vec::new(), ""),
+            Ok(stored) if stored.waiting() == 0 && stored.queued() > 0 => (Fate::Queued, stored.files().to_vec(), ""),
             Ok(stored) if stored.waiting() == 0 => (Fate::Delivered, stored.files().to_vec(), ""),
             Ok(stored) => (Fate::Waiting, stored.files().to_vec(), ""),
             Err(failed) => (Fate::Refused, Vec::new(), failed.cause.as_str()),
@@ -97,6 +101,7 @@ impl Report {
             sender: &self.envelope.sender,
             recipient: &slip.recipient,
             mailboxes: &mailboxes,
+            onward: &slip.onward.join(","),
             size: self.size,
             delay: Duration::try_from(self.stored.duration_since(self.begun)).unwrap_or_default(),
             fate,
@@ -108,7 +113,7 @@ impl Report {
             Event::NotStored { id: self.id, cause }.say();
         }
         let accepted = fate != Fate::Refused;
-        Landing { recipient: slip.recipient.to_string(), mailboxes: slip.mailboxes, files, reply: status, accepted }
+        Landing { recipient: slip.recipient.to_string(), mailboxes: slip.mailboxes, onward: slip.onward, files, reply: status, accepted }
     }
 
     fn remembered(self, landings: Vec<Landing>) -> Delivery {

@@ -16,7 +16,7 @@ use crate::protocol::smtp::Reply;
 use crate::spool::{Body, Routed};
 use crate::telemetry::Event;
 
-/// Mailboxes that one transaction may lead to. Each is remembered until the end of data, and recipients that lead
+/// Mailboxes, addresses elsewhere and lists that one transaction may lead to. Each is remembered until the end of data, and recipients that lead
 /// to very many of them are for an operator to make, not for a client to multiply.
 pub const DESTINATIONS: usize = 20_000;
 
@@ -79,14 +79,15 @@ impl Transaction {
         }
     }
 
-    /// Whether so many more mailboxes still fit.
+    /// Whether so many more destinations still fit.
     pub fn fits(&self, destinations: usize) -> bool {
         self.destinations + destinations <= DESTINATIONS
     }
 
     /// Takes an accepted recipient.
     pub fn accept(&mut self, accepted: Accepted) {
-        self.destinations += accepted.routed.destinations.len();
+        let routed = &accepted.routed;
+        self.destinations += routed.destinations.len() + routed.relays.len() + routed.lists.len();
         self.promised.extend(accepted.routed.destinations.iter().map(|destination| destination.id));
         self.accepted.push(accepted);
     }

@@ -4,33 +4,45 @@
 //! goes to the log with others, one sync for all of them; it is accepted when that returns, and only then made visible. A
 //! mailbox that fails at that last step gets its copy from the queue.
 //!
+//! What leaves, for addresses elsewhere and for lists, enters the queue ([`super::enter`]) between these two steps: after all that is
+//! likely to fail, and before anything is visible. If the log fails after that, it is taken back from the queue before anybody looks
+//! at it there; after a crash in between it is sent, although nobody was told that it would be.
+//!
 //! A message that is too large for the log is made safe mailbox by mailbox instead: [`super::large`].
 
 use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
 use super::body::{Body, Complete};
+use super::enter::{self, Left};
 use super::group::Ready;
 use super::log::record::{self, Accepted, CopyNote, Note};
+use super::outgoing::Kind;
 use super::{Core, Spool};
 use crate::directory::AccountId;
-use crate::mail::trace::{Client, Delivery, Received, With};
-use crate::mail::{Envelope, ForwardPath, QueueId, Recipient};
+use crate::mail::trace::{Client, Delivery, Journey, Received, With};
+use crate::mail::{Address, Envelope, ForwardPath, Mailbox, QueueId, Recipient, ReversePath};
 use crate::maildir::{Copy, NoRoom, Reservation, Safety, Staged, Text as _};
-use crate::router::Destination;
+use crate::router::{Destination, ListDestination};
 use crate::telemetry::Event;
 
-/// One accepted recipient and the mailboxes it leads to (none: discarded).
+/// One accepted recipient and where it leads (nowhere: discarded).
 pub struct Routed {
     /// As the client gave it.
     pub recipient: Recipient,
-    /// Where it goes, each mailbox once.
+    /// A sender for it alone, in place of the envelope's.
+    pub sender: Option<ReversePath>,
+    /// Its mailboxes, each once.
     pub destinations: Vec<Destination>,
+    /// Its addresses elsewhere.
+    pub relays: Vec<Mailbox>,
+    /// Its lists.
+    pub lists: Vec<ListDestination>,
     /// The room promised at RCPT: for each destination, where it has a quota.
     pub reserved: Vec<Option<Reservation>>,
 }
@@ -47,6 +59,8 @@ pub struct Routing {
     pub client: Client,
     /// Over which protocol.
     pub with: With,
+    /// Why it is in the queue, if it gets there.
+    pub kind: Kind,
 }
 
 /// Whether recipients stand or fall together.
@@ -64,6 +78,7 @@ pub struct Stored {
     id: QueueId,
     files: Vec<PathBuf>,
     waiting: usize,
+    queued: usize,
 }
 
 impl Stored {
@@ -80,6 +95,11 @@ impl Stored {
     /// Copies that are safe in the spool while their mailbox cannot be reached.
     pub fn waiting(&self) -> usize {
         self.waiting
+    }
+
+    /// Addresses elsewhere, and lists, that its copies are in the queue for.
+    pub fn queued(&self) -> usize {
+        self.queued
     }
 }
 
@@ -140,8 +160,39 @@ impl Abandon {
 /// Octets that stay free on the disk: what the directory and the rest of the system need to go on working.
 const KEPT_FREE: u64 = 16 << 20;
 
-/// A recipient, and the mailboxes it wants a copy in.
-pub(super) type Wish = (Recipient, Vec<Destination>);
+/// A recipient, and where it wants copies.
+pub(super) struct Wish {
+    pub(super) recipient: Recipient,
+    pub(super) sender: Option<ReversePath>,
+    pub(super) mailboxes: Vec<Destination>,
+    pub(super) relays: Vec<Mailbox>,
+    pub(super) lists: Vec<ListDestination>,
+}
+
+impl Wish {
+    /// Whether it wants anything that goes by way of the queue.
+    pub(super) fn leaves(&self) -> bool {
+        !(self.relays.is_empty() && self.lists.is_empty())
+    }
+
+    /// The address here that sends it on: the recipient's, folded. None where the recipient itself is elsewhere.
+    pub(super) fn via(&self) -> Option<Address> {
+        match &self.recipient.path {
+            ForwardPath::Mailbox(mailbox) if !self.relays.contains(mailbox) => mailbox.address(),
+            ForwardPath::Mailbox(_) | ForwardPath::Postmaster => None,
+        }
+    }
+
+    /// Whether a message that has come this way has been sent on from here before.
+    fn circles(&self, journey: &Journey) -> bool {
+        self.via().map_or_else(|| journey.is_endless(), |via| journey.loops_at(&via))
+    }
+
+    /// The first failure among its mailboxes.
+    pub(super) fn first<'a>(&self, failure: impl Fn(AccountId) -> Option<&'a Failure>) -> Option<Failure> {
+        self.mailboxes.iter().find_map(|to| failure(to.id)).cloned()
+    }
+}
 
 /// What each mailbox's copy begins with.
 type Fields = HashMap<AccountId, String>;
@@ -156,7 +207,7 @@ impl Spool {
         let abandon = Abandon::default();
         let (core, given_up) = (Arc::clone(&self.core), abandon.clone());
         let added = self.core.hands.add(Box::new(move || {
-            core.prepare(routing, body, outcomes, Box::new(done), &given_up);
+            core.prepare(routing, body, outcomes, Box::new(done), given_up);
             core.lead_when_due();
         }));
         if let Err(error) = added {
@@ -166,43 +217,92 @@ impl Spool {
     }
 }
 
+/// A message whose copies have been staged: what the next step needs of it.
+pub(super) struct Staging {
+    pub(super) id: QueueId,
+    pub(super) wishes: Vec<Wish>,
+    pub(super) verdicts: Vec<Result<(), Failure>>,
+    pub(super) outcomes: Outcomes,
+    pub(super) done: Done,
+    pub(super) abandon: Abandon,
+    staged: Attempts,
+    fields: Fields,
+    text: Complete,
+    promised: HashMap<AccountId, Reservation>,
+    safety: Safety,
+}
+
+impl Staging {
+    /// Ends with this failure for all recipients. The staged copies go before anybody hears of it.
+    pub(super) fn fail(self, failure: &Failure) {
+        drop(self.staged);
+        (self.done)(vec![Err(failure.clone()); self.wishes.len()]);
+    }
+}
+
 impl Core {
-    fn prepare(&self, routing: Routing, body: Body, outcomes: Outcomes, done: Done, abandon: &Abandon) {
+    fn prepare(self: &Arc<Self>, routing: Routing, body: Body, outcomes: Outcomes, done: Done, abandon: Abandon) {
         let recipients = routing.recipients.len();
         let Ok(text) = body.finish() else { return done(vec![Err(Failure::HeaderTooBig); recipients]) };
-        let Routing { id, envelope, recipients, client, with } = routing;
+        let Routing { id, envelope, recipients, client, with, kind } = routing;
         let only = match recipients.as_slice() {
             [one] => Some(one.recipient.path.clone()),
             _ => None,
         };
         let received = Received { client, by: self.hostname.clone(), with, id, only, at: Timestamp::now() };
         let (wishes, mut promised) = divided(recipients);
-        if !self.has_room(&text, wishes.iter().map(|(_, to)| to.len() as u64).sum()) {
+        if !self.has_room(&text, &wishes) {
             return done(vec![Err(Failure::DiskFull); wishes.len()]);
         }
         let fields = fields(&envelope, &wishes, &received);
         let safety = if self.log_takes(&text, &fields) { Safety::Logged } else { Safety::Synced };
         let mut staged = Attempts::new();
-        for to in wishes.iter().flat_map(|(_, to)| to) {
+        for to in wishes.iter().flat_map(|wish| &wish.mailboxes) {
             staged.entry(to.id).or_insert_with(|| {
                 let fields = fields.get(&to.id).map_or("", String::as_str);
                 self.stage(to, Copy { fields, text: &text }, &text, &mut promised, received.at, safety)
             });
         }
-        let verdicts = verdicts(&wishes, outcomes, |to| staged.get(&to)?.as_ref().err());
-        match safety {
-            Safety::Synced => done(self.publish_synced(id, &wishes, verdicts, staged, outcomes)),
-            Safety::Logged => match ready(id, wishes, verdicts, staged, fields, &text) {
-                Ok(ready) => self.join(ready.with(done, promised), abandon),
-                Err(results) => done(results),
-            },
+        let circles = |wish: &Wish| (wish.leaves() && wish.circles(&text.journey)).then_some(Failure::Loop);
+        let failure = |wish: &Wish| wish.first(|to| staged.get(&to)?.as_ref().err()).or_else(|| circles(wish));
+        let verdicts = verdicts(&wishes, outcomes, failure);
+        let leaving = enter::leaving(&self.outgoing, kind, &envelope, &wishes, &verdicts, received.at);
+        let entry = leaving.map(|leaving| leaving.prepare(&self.outgoing, id, &received.to_string(), &text));
+        let staging = Staging { id, wishes, verdicts, outcomes, done, abandon, staged, fields, text, promised, safety };
+        match entry {
+            None => self.proceed(staging, None),
+            Some(Err(error)) => self.proceed(staging.without_leaving(&error.into()), None),
+            Some(Ok(entry)) => self.enter(entry, staging),
         }
     }
 
+    /// Brings the copies to their mailboxes, once what leaves is in the queue.
+    pub(super) fn proceed(self: &Arc<Self>, staging: Staging, left: Option<Left>) {
+        let Staging { id, wishes, verdicts, outcomes, done, abandon, staged, fields, text, promised, safety } = staging;
+        let copies = wanted(&wishes, &verdicts).next().is_some();
+        let results = match safety {
+            Safety::Logged if copies => match ready(id, wishes, verdicts, staged, fields, &text) {
+                Ok(ready) => return self.join(ready.with(done, promised, left), &abandon),
+                Err(results) => results,
+            },
+            Safety::Synced if copies => self.publish_synced(id, &wishes, verdicts, staged, outcomes),
+            _ => results(id, &wishes, verdicts, &Places::new()),
+        };
+        if let Some(left) = left {
+            left.confirm(&results);
+        }
+        done(results);
+    }
+
     /// Whether the disk has room for so many copies, as far as it can tell beforehand.
-    fn has_room(&self, text: &Complete, copies: u64) -> bool {
-        let wanted = text.len().saturating_mul(copies).saturating_add(KEPT_FREE);
-        self.disk.free(&self.maildirs.settings().root).is_ok_and(|free| free >= wanted)
+    fn has_room(&self, text: &Complete, wishes: &[Wish]) -> bool {
+        let room = |folder: &Path, copies: u64| {
+            let wanted = text.len().saturating_mul(copies).saturating_add(KEPT_FREE);
+            self.disk.free(folder).is_ok_and(|free| free >= wanted)
+        };
+        let copies = wishes.iter().map(|wish| wish.mailboxes.len() as u64).sum();
+        // The queue has it in its log for a while, and then in its place.
+        room(&self.maildirs.settings().root, copies) && (!wishes.iter().any(Wish::leaves) || room(&self.queue, 2))
     }
 
     fn log_takes(&self, text: &Complete, fields: &Fields) -> bool {
@@ -241,11 +341,12 @@ const NOTE: usize = 512;
 
 fn fields(envelope: &Envelope, wishes: &[Wish], received: &Received) -> Fields {
     let mut fields = Fields::new();
-    for (recipient, destinations) in wishes {
-        for to in destinations {
+    for wish in wishes {
+        let sender = wish.sender.as_ref().unwrap_or(&envelope.sender);
+        for to in &wish.mailboxes {
             fields.entry(to.id).or_insert_with(|| {
-                let original: &ForwardPath = &recipient.path;
-                let delivery = Delivery { sender: &envelope.sender, delivered_to: &to.address, original, received };
+                let original: &ForwardPath = &wish.recipient.path;
+                let delivery = Delivery { sender, delivered_to: &to.address, original, received };
                 let mut fields = String::new();
                 delivery.write(&mut fields);
                 fields
@@ -287,29 +388,25 @@ fn ready(
 fn divided(recipients: Vec<Routed>) -> (Vec<Wish>, HashMap<AccountId, Reservation>) {
     let mut promised = HashMap::new();
     let mut wishes = Vec::with_capacity(recipients.len());
-    for Routed { recipient, destinations, reserved } in recipients {
+    for Routed { recipient, sender, destinations, relays, lists, reserved } in recipients {
         for (to, reservation) in destinations.iter().zip(reserved) {
             if let Some(reservation) = reservation {
                 promised.entry(to.id).or_insert(reservation);
             }
         }
-        wishes.push((recipient, destinations));
+        wishes.push(Wish { recipient, sender, mailboxes: destinations, relays, lists });
     }
     (wishes, promised)
 }
 
 /// The mailboxes of the recipients that nothing has failed yet.
 pub(super) fn wanted<'a>(wishes: &'a [Wish], verdicts: &'a [Result<(), Failure>]) -> impl Iterator<Item = &'a Destination> {
-    wishes.iter().zip(verdicts).filter(|(_, verdict)| verdict.is_ok()).flat_map(|((_, to), _)| to)
+    wishes.iter().zip(verdicts).filter(|(_, verdict)| verdict.is_ok()).flat_map(|(wish, _)| &wish.mailboxes)
 }
 
 /// Each recipient's verdict, given what has failed so far: its own first failure, or for all alike the first of any.
-pub(super) fn verdicts<'a>(
-    wishes: &[Wish],
-    outcomes: Outcomes,
-    failure: impl Fn(AccountId) -> Option<&'a Failure>,
-) -> Vec<Result<(), Failure>> {
-    let each = wishes.iter().map(|(_, to)| to.iter().find_map(|to| failure(to.id)).map_or(Ok(()), |failure| Err(failure.clone())));
+pub(super) fn verdicts(wishes: &[Wish], outcomes: Outcomes, failure: impl Fn(&Wish) -> Option<Failure>) -> Vec<Result<(), Failure>> {
+    let each = wishes.iter().map(|wish| failure(wish).map_or(Ok(()), Err));
     match outcomes {
         Outcomes::Each => each.collect(),
         Outcomes::Together => vec![each.collect::<Result<(), Failure>>(); wishes.len()],
@@ -321,11 +418,12 @@ pub(super) type Places = HashMap<AccountId, Option<PathBuf>>;
 
 /// What each recipient hears, once the disk has every copy that is wanted.
 pub(super) fn results(id: QueueId, wishes: &[Wish], verdicts: Vec<Result<(), Failure>>, places: &Places) -> Results {
-    let stored = |to: &[Destination]| {
-        let places: Option<Vec<_>> = to.iter().map(|to| places.get(&to.id)).collect();
+    let stored = |wish: &Wish| {
+        let places: Option<Vec<_>> = wish.mailboxes.iter().map(|to| places.get(&to.id)).collect();
         let places = places.ok_or_else(|| Failure::Io("a copy was not published".into()))?;
         let waiting = places.iter().filter(|place| place.is_none()).count();
-        Ok(Stored { id, files: places.into_iter().flatten().cloned().collect(), waiting })
+        let queued = wish.relays.len() + wish.lists.len();
+        Ok(Stored { id, files: places.into_iter().flatten().cloned().collect(), waiting, queued })
     };
-    wishes.iter().zip(verdicts).map(|((_, to), verdict)| verdict.and_then(|()| stored(to))).collect()
+    wishes.iter().zip(verdicts).map(|(wish, verdict)| verdict.and_then(|()| stored(wish))).collect()
 }

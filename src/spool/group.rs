@@ -7,6 +7,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::Core;
 use super::accept::{Abandon, Done, Failure, Places, Wish, results};
+use super::enter::Left;
 use super::hands::Job;
 use super::log::Ticket;
 use super::recover::Owed;
@@ -31,6 +32,7 @@ pub(super) struct Ready {
     payload: Vec<u8>,
     done: Option<Done>,
     promised: HashMap<AccountId, Reservation>,
+    left: Option<Left>,
 }
 
 impl Ready {
@@ -41,18 +43,19 @@ impl Ready {
         copies: Vec<(Destination, Staged)>,
         payload: Vec<u8>,
     ) -> Self {
-        Self { id, wishes, verdicts, copies, payload, done: None, promised: HashMap::new() }
+        Self { id, wishes, verdicts, copies, payload, done: None, promised: HashMap::new(), left: None }
     }
 
-    /// Adds who hears the results, and the room that was promised until then.
-    pub(super) fn with(self, done: Done, promised: HashMap<AccountId, Reservation>) -> Self {
-        Self { done: Some(done), promised, ..self }
+    /// Adds who hears the results, the room that was promised until then, and what is in the queue by now.
+    pub(super) fn with(self, done: Done, promised: HashMap<AccountId, Reservation>, left: Option<Left>) -> Self {
+        Self { done: Some(done), promised, left, ..self }
     }
 
     /// Ends with the same failure for every recipient that had none yet.
     fn fail(self, failure: &Failure) {
-        // The staged copies go before anybody hears of it.
+        // The staged copies go before anybody hears of it, and so does what is in the queue.
         drop(self.copies);
+        drop(self.left);
         let results = self.verdicts.into_iter().map(|verdict| Err(verdict.err().unwrap_or_else(|| failure.clone())));
         if let Some(done) = self.done {
             done(results.collect());
@@ -154,7 +157,7 @@ impl Core {
 
     /// Makes the copies of an accepted message visible. Whatever fails now, the message is not lost.
     fn publish(&self, ready: Ready, ticket: Ticket) {
-        let Ready { id, wishes, verdicts, copies, done, promised, .. } = ready;
+        let Ready { id, wishes, verdicts, copies, done, promised, left, .. } = ready;
         let mut places = Places::new();
         let mut failed: Vec<(Destination, io::Error)> = Vec::new();
         for (to, mut copy) in copies {
@@ -173,8 +176,12 @@ impl Core {
         }
         drop(promised);
         self.settle(id, ticket, failed);
+        let results = results(id, &wishes, verdicts, &places);
+        if let Some(left) = left {
+            left.confirm(&results);
+        }
         if let Some(done) = done {
-            done(results(id, &wishes, verdicts, &places));
+            done(results);
         }
     }
 

@@ -46,7 +46,7 @@ impl Core {
                 }
             }
         }
-        let published = verdicts(wishes, outcomes, |to| failed.get(&to));
+        let published = verdicts(wishes, outcomes, |wish| wish.first(|to| failed.get(&to)));
         let verdicts: Vec<_> = accepted.into_iter().zip(published).map(|(accepted, published)| accepted.and(published)).collect();
         let kept: HashSet<AccountId> = wanted(wishes, &verdicts).map(|to| to.id).collect();
         let place = |copy: &Placed| match copy {

@@ -7,8 +7,8 @@
 //! messages that come at the same time. A checkpoint makes the mailboxes durable now and then; the log's space is used again
 //! after it.
 //!
-//! Reading order: [`body`] (a text on its way in), [`accept`] (the promise), [`group`] (one sync for many), [`log`], [`recover`]
-//! (after a crash), [`large`] (messages beyond the log), [`waiting`] (what could not be delivered after it was accepted),
+//! Reading order: [`body`] (a text on its way in), [`accept`] (the promise), [`group`] (one sync for many), [`enter`] (the same for
+//! what leaves), [`outgoing`] (the queue of it), [`log`], [`recover`] (after a crash), [`large`] (messages beyond the log), [`waiting`] (what could not be delivered after it was accepted),
 //! [`forget`], [`hands`] and [`stuck`] (threads, and file systems that hang). `spool/README.md` has the states on disk.
 
 use std::collections::HashSet;
@@ -32,11 +32,13 @@ use crate::telemetry::Event;
 
 pub mod accept;
 pub mod body;
+mod enter;
 pub mod forget;
 mod group;
 mod hands;
 mod large;
 pub mod log;
+pub mod outgoing;
 pub mod recover;
 mod stuck;
 pub mod waiting;
@@ -44,6 +46,7 @@ pub mod waiting;
 pub use accept::{Abandon, Failure, Outcomes, Results, Routed, Routing, Stored};
 pub use body::Body;
 pub use log::Bounds;
+pub use outgoing::Queue;
 
 /// What an operator may say about the spool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +78,8 @@ struct Core {
     log: log::Log,
     hands: Arc<hands::Hands>,
     gathering: Mutex<group::Gathering>,
+    outgoing: Arc<outgoing::Queue>,
+    entering: Mutex<enter::Entering>,
     visits: stuck::Visits,
     /// What the log holds alone.
     owed: Mutex<Vec<recover::Owed>>,
@@ -129,6 +134,10 @@ impl Spool {
         let first = numbering.next(Timestamp::now()).number();
         let (log, left) = log::Log::open(records, Arc::clone(&disk), bounds, first).map_err(refused)?;
         left.iter().for_each(|left| numbering.pass(QueueId::new(left.id)));
+        let outgoing = Arc::new(Queue::open(&dir.join("outgoing"), Arc::clone(&disk)).map_err(refused)?);
+        if let Some(newest) = outgoing.newest().map_err(refused)? {
+            numbering.pass(newest);
+        }
         let core = Arc::new(Core {
             queue,
             incoming,
@@ -140,6 +149,8 @@ impl Spool {
             log,
             hands: Arc::default(),
             gathering: Mutex::default(),
+            outgoing,
+            entering: Mutex::default(),
             visits: stuck::Visits::default(),
             owed: Mutex::new(left.into_iter().filter_map(recover::Owed::left).collect()),
             delivered: Mutex::default(),
@@ -160,6 +171,11 @@ impl Spool {
     /// No message gets this id, or one before it.
     pub fn pass(&self, id: QueueId) {
         self.core.numbering.pass(id);
+    }
+
+    /// The queue of mail that leaves.
+    pub fn outgoing(&self) -> &Arc<Queue> {
+        &self.core.outgoing
     }
 
     /// An empty body.
@@ -195,6 +211,9 @@ impl Core {
             drop(ending);
             taken = self.hands.relieve(taken);
             self.lead_the_stranded();
+            if let Err(error) = self.outgoing.sync_when_due() {
+                Event::TaskFailed { task: "syncing the queue", cause: &error.to_string() }.say();
+            }
             let (since, octets) = self.log.unsettled();
             let due = since.is_some_and(|since| since.elapsed() >= CHECKPOINT_AGE) || octets >= self.log.bound() / CHECKPOINT_SHARE;
             if due {
@@ -227,5 +246,6 @@ impl Drop for Spool {
         }
         // What fails here is made good at the next start.
         let _ = self.core.checkpoint();
+        let _ = self.core.outgoing.sync();
     }
 }

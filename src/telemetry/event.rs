@@ -19,6 +19,8 @@ pub enum Fate {
     Delivered,
     /// Safe in the spool, and in some mailbox not yet.
     Waiting,
+    /// In the queue for addresses elsewhere or lists, and in every mailbox.
+    Queued,
     /// An alias said `discard`.
     Discarded,
     /// Not taken; the reply says why.
@@ -40,6 +42,8 @@ pub struct Outcome<'a> {
     pub recipient: &'a ForwardPath,
     /// The names of the mailboxes it led to.
     pub mailboxes: &'a str,
+    /// The addresses elsewhere, and the lists, that it led to.
+    pub onward: &'a str,
     /// Octets of the text.
     pub size: u64,
     /// From the first recipient to the disk.
@@ -297,6 +301,7 @@ impl Outcome<'_> {
         let what = match self.fate {
             Fate::Delivered => "delivered",
             Fate::Waiting => "accepted; a copy waits for its mailbox",
+            Fate::Queued => "accepted; in the queue",
             Fate::Discarded => "discarded",
             Fate::Refused => "refused",
         };
@@ -307,6 +312,7 @@ impl Outcome<'_> {
             from = self.sender.to_string(),
             to = self.recipient.to_string(),
             mailbox = self.mailboxes,
+            onward = (!self.onward.is_empty()).then_some(self.onward),
             size = self.size,
             delay_ms = u64::try_from(self.delay.as_millis()).unwrap_or(u64::MAX),
             status = self.status,
@@ -356,6 +362,7 @@ mod tests {
             sender: &ReversePath::Null,
             recipient: &recipient,
             mailboxes: "alice",
+            onward: "",
             size: 10,
             delay: Duration::from_millis(12),
             fate: Fate::Refused,

@@ -25,6 +25,9 @@ pub struct Landing {
     pub recipient: String,
     /// The accounts it led to; none if it was thrown away by `discard`.
     pub mailboxes: Vec<Name>,
+    /// The addresses elsewhere, and the lists, that it is in the queue for.
+    #[serde(default)]
+    pub onward: Vec<String>,
     /// The files it became. A copy that waits in the spool for its mailbox has none yet.
     pub files: Vec<PathBuf>,
     /// The reply that the client got.
@@ -121,7 +124,14 @@ mod tests {
 
     #[test]
     fn many_recipients_are_cut_off() {
-        let landing = Landing { recipient: "a@b".into(), mailboxes: Vec::new(), files: Vec::new(), reply: "250".into(), accepted: true };
+        let landing = Landing {
+            recipient: "a@b".into(),
+            mailboxes: Vec::new(),
+            onward: Vec::new(),
+            files: Vec::new(),
+            reply: "250".into(),
+            accepted: true,
+        };
         let recent = Recent::default();
         recent.note(Delivery { landings: vec![landing; 10_000], ..delivery(1) });
         assert_eq!(recent.find(QueueId::new(1)).map(|found| found.landings.len()), Some(LANDINGS));

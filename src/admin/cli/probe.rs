@@ -18,7 +18,7 @@ use crate::admin::operations::fetch::Fetched;
 use crate::admin::problem::Kind;
 use crate::mail::QueueId;
 use crate::mail::trace::date;
-use crate::telemetry::Delivery;
+use crate::telemetry::{Delivery, Landing};
 
 /// How often the server is asked what became of the message.
 const INTERVAL: Duration = Duration::from_millis(10);
@@ -34,6 +34,9 @@ pub struct Probe {
     pub hops: Vec<Hop>,
     /// The files that it became.
     pub files: Vec<PathBuf>,
+    /// The addresses elsewhere, and the lists, that it is in the queue for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub onward: Vec<String>,
     /// Whether every copy is where it belongs.
     pub delivered: bool,
     /// What came of calling for each copy, where that was asked for.
@@ -138,12 +141,21 @@ pub async fn send<F: Future<Output = Result<Option<Delivery>, Failure>>>(
     let reply = sent.map_err(|error| Failure::failed(error.to_string()))??;
     let replied = Timestamp::now();
 
-    let mut probe =
-        Probe { id: queue_id(&reply), reply, hops: Vec::new(), files: Vec::new(), delivered: false, fetched: Vec::new(), started };
+    let mut probe = Probe {
+        id: queue_id(&reply),
+        reply,
+        hops: Vec::new(),
+        files: Vec::new(),
+        onward: Vec::new(),
+        delivered: false,
+        fetched: Vec::new(),
+        started,
+    };
     let mut hops = vec![(started, format!("sent to {smtp}"))];
     if let Some(delivery) = follow(known, probe.id, deadline).await? {
         hops.extend(told_by_server(&delivery));
         probe.delivered = landed(&delivery);
+        probe.onward = delivery.landings.iter().flat_map(|landing| landing.onward.clone()).collect();
         probe.files = delivery.landings.into_iter().flat_map(|landing| landing.files).collect();
     }
     hops.push((replied, "reply received".to_owned()));
@@ -213,7 +225,8 @@ fn landed(delivery: &Delivery) -> bool {
 }
 
 fn told_by_server(delivery: &Delivery) -> Vec<(Timestamp, String)> {
-    let mut names: Vec<&str> = delivery.landings.iter().flat_map(|landing| &landing.mailboxes).map(|name| name.as_str()).collect();
+    let to = |landing: &Landing| landing.mailboxes.iter().map(ToString::to_string).chain(landing.onward.clone()).collect::<Vec<_>>();
+    let mut names: Vec<String> = delivery.landings.iter().flat_map(to).collect();
     names.dedup();
     let routed = if names.is_empty() { "routed to nowhere".to_owned() } else { format!("routed to {}", names.join(", ")) };
     vec![

@@ -93,5 +93,12 @@ pub fn print_probe(probe: &Probe) -> Result<(), Failure> {
     for file in &probe.files {
         print(&format!("file {}", file.display()))?;
     }
-    if probe.delivered && probe.files.is_empty() { print("thrown away, as the alias says (discard)") } else { Ok(()) }
+    for onward in &probe.onward {
+        print(&format!("in the queue for {}", printable(onward)))?;
+    }
+    if probe.delivered && probe.files.is_empty() && probe.onward.is_empty() {
+        print("thrown away, as the alias says (discard)")
+    } else {
+        Ok(())
+    }
 }

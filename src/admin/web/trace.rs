@@ -142,7 +142,8 @@ fn followed(probe: &Result<Probe, String>) -> Markup {
                     ol.hops { @for hop in &probe.hops { li { span.ms { (format!("{:.1} ms", hop.ms)) } span { bdi { (hop.what) } } } } }
                     p class={ "reply " (if probe.code() < 400 { "good" } else { "bad" }) } { code { (probe.reply) } }
                     @if !probe.files.is_empty() { ul.ends { @for file in &probe.files { li { (Icon::Mailbox) code { (file.display()) } } } } }
-                    @if probe.delivered && probe.files.is_empty() { p { "Thrown away, as the alias says (discard)." } }
+                    @for onward in &probe.onward { p { "In the queue for " bdi { (onward) } "." } }
+                    @if probe.delivered && probe.files.is_empty() && probe.onward.is_empty() { p { "Thrown away, as the alias says (discard)." } }
                     @if !probe.delivered && probe.code() < 400 { p.notice { "It was accepted, and is not in its mailbox yet: it is safe in the spool, and the log says what it waits for." } }
                 }
             }

@@ -170,7 +170,7 @@ impl Session {
         let host = self.settings.hostname.clone();
         match spoken {
             Spoken::Smtp => Reply::Helo { host },
-            Spoken::Esmtp | Spoken::Lmtp => {
+            Spoken::Esmtp | Spoken::Lmtp | Spoken::Here => {
                 Reply::Hello { host, extensions: Extension::offered(&self.settings, self.encryption, &self.peer) }
             }
         }

@@ -1,0 +1,238 @@
+//! RocksDB as the queue uses it: options, families, and batches.
+//!
+//! The families that are eaten from the front (`due`, `turns`) have small buffers and are compacted where much was deleted: a seek
+//! to the first row has to pass every deleted one before it. Texts lie in blob files, so that compaction moves keys alone.
+
+use std::io;
+use std::path::Path;
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, CompactionDecision, DBCompressionType, DBRecoveryMode,
+    DBWithThreadMode, Direction, IteratorMode, LogLevel, MergeOperands, Options, ReadOptions, SingleThreaded, WriteBatch, WriteOptions,
+};
+
+/// Blocks held in memory, beside those that the system holds.
+const CACHE_OCTETS: usize = 16 << 20;
+
+/// Write buffers of all families together.
+const BUFFER_OCTETS: usize = 64 << 20;
+
+/// Log that may have to be read again when the queue is opened.
+const LOG_OCTETS: u64 = 64 << 20;
+
+/// What a write buffer takes at a time.
+const ARENA_OCTETS: usize = 64 << 10;
+
+/// Table and blob files held open.
+const OPEN_FILES: i32 = 256;
+
+/// Ten bits a key: one lookup in a hundred reads a block for a key that is not there.
+const BLOOM_BITS: f64 = 10.0;
+
+/// Texts from this size on lie in blob files.
+const BLOB_OCTETS: u64 = 512;
+
+/// Octets of one blob file: what is freed at a time.
+const BLOB_FILE_OCTETS: u64 = 32 << 20;
+
+/// Deleted rows in a run of [`RUN`] rows that make a table worth compacting.
+const DELETED: usize = 64;
+
+/// See [`DELETED`].
+const RUN: usize = 128;
+
+/// The column families.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    /// id → message.
+    Messages,
+    /// id → text.
+    Texts,
+    /// (id, number) → recipient.
+    Recipients,
+    /// (hop, time, id, number): when each waiting recipient is due.
+    Due,
+    /// (time, id, hop): when a hop is to be looked at.
+    Turns,
+    /// hop → since when, and how, it is down.
+    Hops,
+    /// What is counted → how many.
+    Counts,
+}
+
+impl Family {
+    const ALL: [Self; 7] = [Self::Messages, Self::Texts, Self::Recipients, Self::Due, Self::Turns, Self::Hops, Self::Counts];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::Texts => "texts",
+            Self::Recipients => "recipients",
+            Self::Due => "due",
+            Self::Turns => "turns",
+            Self::Hops => "hops",
+            Self::Counts => "counts",
+        }
+    }
+
+    fn buffer(self) -> usize {
+        match self {
+            Self::Texts => 24 << 20,
+            Self::Messages | Self::Recipients => 12 << 20,
+            Self::Due | Self::Turns | Self::Hops | Self::Counts => 2 << 20,
+        }
+    }
+}
+
+/// Whether a write waits for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durable {
+    /// When it returns, the disk has it, and all that was written before.
+    Now,
+    /// The system has it: a crash of the process loses nothing. The disk has it soon.
+    Soon,
+}
+
+/// The database.
+pub(super) struct Engine {
+    database: DBWithThreadMode<SingleThreaded>,
+}
+
+/// Rows, in order.
+pub(super) type Rows<'a> = Box<dyn Iterator<Item = io::Result<(Box<[u8]>, Box<[u8]>)>> + 'a>;
+
+impl Engine {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let cache = Cache::new_lru_cache(CACHE_OCTETS);
+        let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family_options(family, &cache)));
+        let database = DBWithThreadMode::open_cf_descriptors(&database_options(), path, families).map_err(failed)?;
+        Ok(Self { database })
+    }
+
+    fn family(&self, family: Family) -> io::Result<&ColumnFamily> {
+        self.database.cf_handle(family.name()).ok_or_else(|| io::Error::other(format!("the queue has no family `{}`", family.name())))
+    }
+
+    pub(super) fn get(&self, family: Family, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        self.database.get_cf(self.family(family)?, key).map_err(failed)
+    }
+
+    /// The rows from `from` on, and before `end`.
+    pub(super) fn rows(&self, family: Family, from: &[u8], end: Option<Vec<u8>>) -> io::Result<Rows<'_>> {
+        let mut options = ReadOptions::default();
+        if let Some(end) = end {
+            options.set_iterate_upper_bound(end);
+        }
+        let rows = self.database.iterator_cf_opt(self.family(family)?, options, IteratorMode::From(from, Direction::Forward));
+        Ok(Box::new(rows.map(|row| row.map_err(failed))))
+    }
+
+    /// The last key.
+    pub(super) fn last(&self, family: Family) -> io::Result<Option<Box<[u8]>>> {
+        let row = self.database.iterator_cf(self.family(family)?, IteratorMode::End).next();
+        row.transpose().map(|row| row.map(|(key, _)| key)).map_err(failed)
+    }
+
+    pub(super) fn put(&self, batch: &mut WriteBatch, family: Family, key: &[u8], value: &[u8]) -> io::Result<()> {
+        batch.put_cf(self.family(family)?, key, value);
+        Ok(())
+    }
+
+    pub(super) fn delete(&self, batch: &mut WriteBatch, family: Family, key: &[u8]) -> io::Result<()> {
+        batch.delete_cf(self.family(family)?, key);
+        Ok(())
+    }
+
+    /// Adds to a count.
+    pub(super) fn add(&self, batch: &mut WriteBatch, key: &[u8], by: i64) -> io::Result<()> {
+        if by != 0 {
+            batch.merge_cf(self.family(Family::Counts)?, key, by.to_le_bytes());
+        }
+        Ok(())
+    }
+
+    pub(super) fn write(&self, batch: WriteBatch, durable: Durable) -> io::Result<()> {
+        let mut options = WriteOptions::default();
+        options.set_sync(durable == Durable::Now);
+        self.database.write_opt(batch, &options).map_err(failed)
+    }
+
+    /// Waits until the disk has everything that was written.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.database.flush_wal(true).map_err(failed)
+    }
+}
+
+/// The engine's own words; a full disk is told apart by them, as RocksDB has no code of its own for it.
+fn failed(error: rocksdb::Error) -> io::Error {
+    let text = error.to_string();
+    let kind = if text.contains("No space left") { io::ErrorKind::StorageFull } else { io::ErrorKind::Other };
+    io::Error::new(kind, format!("queue: {text}"))
+}
+
+fn database_options() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_max_background_jobs(2);
+    options.set_max_open_files(OPEN_FILES);
+    options.set_max_file_opening_threads(4);
+    options.set_skip_stats_update_on_db_open(true);
+    options.set_db_write_buffer_size(BUFFER_OCTETS);
+    options.set_max_total_wal_size(LOG_OCTETS);
+    // A torn end of the log is a message that nobody was told of. Damage before it is an error.
+    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    options.set_log_level(LogLevel::Warn);
+    options.set_keep_log_file_num(4);
+    options.set_bytes_per_sync(1 << 20);
+    options
+}
+
+fn family_options(family: Family, cache: &Cache) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    table.set_format_version(6);
+    table.set_block_size(8 << 10);
+    let mut options = Options::default();
+    match family {
+        Family::Due | Family::Turns => options.add_compact_on_deletion_collector_factory(RUN, DELETED, 0.5),
+        Family::Texts => {
+            options.set_enable_blob_files(true);
+            options.set_min_blob_size(BLOB_OCTETS);
+            options.set_blob_file_size(BLOB_FILE_OCTETS);
+            options.set_blob_compression_type(DBCompressionType::Lz4);
+            options.set_enable_blob_gc(true);
+            options.set_blob_gc_age_cutoff(0.5);
+            options.set_blob_gc_force_threshold(0.5);
+            options.add_compact_on_deletion_collector_factory(RUN, DELETED, 0.5);
+        }
+        Family::Messages | Family::Recipients => {
+            table.set_bloom_filter(BLOOM_BITS, false);
+            options.add_compact_on_deletion_collector_factory(RUN, DELETED, 0.5);
+        }
+        Family::Hops => table.set_bloom_filter(BLOOM_BITS, false),
+        Family::Counts => {
+            options.set_merge_operator_associative("sum", sum);
+            options.set_compaction_filter("zeros", |_, _, value| match number(value) {
+                0 => CompactionDecision::Remove,
+                _ => CompactionDecision::Keep,
+            });
+        }
+    }
+    options.set_block_based_table_factory(&table);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_write_buffer_size(family.buffer());
+    options.set_arena_block_size(ARENA_OCTETS);
+    options.set_level_compaction_dynamic_level_bytes(true);
+    options
+}
+
+fn sum(_key: &[u8], before: Option<&[u8]>, added: &MergeOperands) -> Option<Vec<u8>> {
+    let total = before.into_iter().chain(added).map(number).fold(0i64, i64::saturating_add);
+    Some(total.to_le_bytes().to_vec())
+}
+
+/// A count as it is stored.
+pub(super) fn number(value: &[u8]) -> i64 {
+    value.try_into().map_or(0, i64::from_le_bytes)
+}
