@@ -20,6 +20,7 @@
 //! | [`router`] | where a recipient ends | yes |
 //! | [`maildir`] | the mailboxes | names |
 //! | [`spool`] | acceptance: the promise | |
+//! | [`relay`] | mail on its way out: targets, the SMTP client, sender rewriting, reports | targets |
 //! | [`server`] | listeners, and the one loop that drives a session | |
 //! | [`admin`] | operations, HTTP API, panel, command line | |
 //! | [`config`] | the file's shape, and what it means | |
@@ -34,6 +35,7 @@ pub mod directory;
 pub mod mail;
 pub mod maildir;
 pub mod protocol;
+pub mod relay;
 pub mod router;
 pub mod server;
 pub mod spool;

@@ -9,6 +9,8 @@ use proptest::prelude::*;
 use restante::config::{self, Config, Errors, LoadError, parse};
 use restante::directory::Target;
 use restante::protocol::smtp::{BareNewline, Vrfy};
+use restante::relay::settings::{Exception, HostName, Login, Via};
+use restante::relay::{Mode, Schedule, Smarthost, Timeouts, Tls};
 use restante::router::Disabled;
 use restante::server::pop3::Plaintext;
 use restante::server::{Certificate, Listen, ReverseLookup};
@@ -44,7 +46,8 @@ fn the_reference_file_is_generated() {
 
 #[test]
 fn the_defaults_are_those_of_the_design() {
-    let Config { hostname, spool, mail, trash_days, session, routing, server, admin, password, log, pop3, spool_log } = parse("").unwrap();
+    let Config { hostname, spool, mail, trash_days, session, routing, relay, server, admin, password, log, pop3, spool_log } =
+        parse("").unwrap();
     assert_eq!(spool_log, Bounds { segment: SEGMENT, total: 512 << 20 });
     assert_eq!((hostname.as_str(), spool, trash_days), ("localhost", PathBuf::from("spool"), 30));
     assert_eq!((mail.root, mail.hostname.as_str(), mail.default_quota), (PathBuf::from("spool/mail"), "localhost", None));
@@ -65,6 +68,13 @@ fn the_defaults_are_those_of_the_design() {
     assert_eq!((admin.listen, admin.socket), ("127.0.0.1:2080".parse().unwrap(), PathBuf::from("spool/admin.sock")));
     assert_eq!((password.memory_kib, password.passes, password.lanes), (19_456, 2, 1));
     assert_eq!((log.format, log.level.as_str()), (Format::Text, "info"));
+    assert_eq!((&relay.mode, relay.hostname.as_str(), relay.port, relay.tls), (&Mode::Direct, "localhost", 25, Tls::Opportunistic));
+    assert_eq!((&relay.exceptions, &relay.sources, &relay.resolvers), (&vec![], &vec![], &vec![]));
+    assert_eq!((relay.connections, relay.messages_per_connection, relay.rate), (20, 100, None));
+    let minutes = |count: u64| Duration::from_secs(60 * count);
+    let schedule = Schedule { first_retry: minutes(5), max_retry: minutes(240), life: minutes(5 * 24 * 60), delay_notice: minutes(240) };
+    assert_eq!((relay.schedule, relay.timeouts), (schedule, Timeouts::default()));
+    assert_eq!((relay.srs, &relay.srs_domain, relay.returned), (true, &None, 1 << 20));
 }
 
 #[test]
@@ -117,6 +127,28 @@ fn every_key_reaches_its_setting() {
         [tls]
         certificate = "chain.pem"
         key = "key.pem"
+        [relay]
+        mode = "smarthost"
+        smarthost = "smtps://[2001:db8::25]"
+        username = "us"
+        password_file = "/etc/restante/smarthost"
+        tls = "verify"
+        destinations = ["Example.NET tls=off", ".example.net via=mx.internal tls=require", "bücher.example via=192.0.2.7:26"]
+        port = 26
+        source = ["192.0.2.3", "2001:db8::3"]
+        connections = 4
+        messages_per_connection = 9
+        rate = 60
+        first_retry = "1m"
+        max_retry = "1h"
+        life = "2d"
+        delay_notice = "2h"
+        connect_timeout = "5s"
+        command_timeout = "6s"
+        data_timeout = "7s"
+        srs = false
+        srs_domain = "srs.example.org"
+        max_returned = "10KiB"
         [quota]
         default = "1GiB"
         over = "reject"
@@ -129,7 +161,8 @@ fn every_key_reaches_its_setting() {
         level = "warn,restante::router=debug"
         "#,
     );
-    let Config { hostname, spool, mail, trash_days, session, routing, server, admin, password, log, pop3, spool_log } = config.unwrap();
+    let Config { hostname, spool, mail, trash_days, session, routing, relay, server, admin, password, log, pop3, spool_log } =
+        config.unwrap();
     assert_eq!(spool_log, Bounds { segment: SEGMENT, total: 1 << 30 });
     assert_eq!((hostname.as_str(), spool, trash_days), ("mail.example.org", PathBuf::from("/var/lib/restante"), 7));
     assert_eq!((mail.root, mail.default_quota, mail.over), (PathBuf::from("/srv/mail"), Some(1 << 30), maildir::Over::Reject));
@@ -164,6 +197,33 @@ fn every_key_reaches_its_setting() {
     assert_eq!((admin.listen, admin.socket), ("127.0.0.1:0".parse().unwrap(), PathBuf::from("/run/restante.sock")));
     assert_eq!((password.memory_kib, password.passes, password.lanes), (64, 1, 8));
     assert_eq!((log.format, log.level.as_str()), (Format::Json, "warn,restante::router=debug"));
+    let login = Some(Login { username: "us".into(), password_file: "/etc/restante/smarthost".into() });
+    let via = Via { host: HostName::Address("2001:db8::25".parse().unwrap()), port: 465 };
+    assert_eq!(relay.mode, Mode::Smarthost(Smarthost { via, implicit_tls: true, login }));
+    let exception = |domain: &str, subdomains, tls, via: Option<(HostName, u16)>| Exception {
+        domain: domain.parse().unwrap(),
+        subdomains,
+        tls,
+        via: via.map(|(host, port)| Via { host, port }),
+    };
+    let exceptions = [
+        exception("example.net", false, Some(Tls::Off), None),
+        exception("example.net", true, Some(Tls::Require), Some((HostName::Name("mx.internal".parse().unwrap()), 25))),
+        exception("xn--bcher-kva.example", false, None, Some((HostName::Address("192.0.2.7".parse().unwrap()), 26))),
+    ];
+    assert_eq!(relay.exceptions, exceptions);
+    assert_eq!((relay.hostname.as_str(), relay.port, relay.tls), ("mail.example.org", 26, Tls::Verify));
+    let resolvers: Vec<String> = relay.resolvers.iter().map(ToString::to_string).collect();
+    assert_eq!(resolvers, ["192.0.2.53:53", "[2001:db8::53]:5353"]);
+    let sources: Vec<String> = relay.sources.iter().map(ToString::to_string).collect();
+    assert_eq!(sources, ["192.0.2.3", "2001:db8::3"]);
+    assert_eq!((relay.connections, relay.messages_per_connection, relay.rate), (4, 9, Some(60)));
+    let seconds = Duration::from_secs;
+    let schedule = Schedule { first_retry: seconds(60), max_retry: seconds(3600), life: seconds(2 * 86_400), delay_notice: seconds(7200) };
+    let timeouts = Timeouts { connect: seconds(5), command: seconds(6), data_end: seconds(7), ..Timeouts::default() };
+    assert_eq!((relay.schedule, relay.timeouts), (schedule, timeouts));
+    assert_eq!((relay.srs, relay.srs_domain.as_ref().map(ToString::to_string).as_deref()), (false, Some("srs.example.org")));
+    assert_eq!(relay.returned, 10 << 10);
 }
 
 #[test]
@@ -201,7 +261,7 @@ listen = ["localhost:24"]
 [tls]
 key = "key.pem"
 [relay]
-mode = "direct"
+mode = "smarthost"
 [password]
 memory = "1KiB"
 [log]
@@ -226,7 +286,7 @@ level = "inof"
         ":20: smtp.subaddress_separators: 'a' cannot set off a detail: write \"+\", or several such characters, as in \"+-\"",
         ":22: lmtp.listen: `localhost:24` is no address with a port: write 127.0.0.1:2525 or [::1]:2525, or unix:/path",
         ":24: tls.key: stands alone: set tls.certificate as well, or neither for a self-signed pair",
-        ":26: relay.mode: \"direct\" comes with a later release: write \"off\"",
+        ":26: relay.mode: \"smarthost\" needs to know which: set relay.smarthost, as in \"mail.example.net:587\"",
         ":28: password.memory: is too small: write 8KiB at least, 8KiB for each lane",
         ":30: log.level: `inof` is no level: write error, warn, info, debug or trace, or a filter such as info,restante::router=debug",
     ];
@@ -258,6 +318,15 @@ fn keys_are_checked_against_each_other() {
         ("[tls]\ncertificate = 'chain.pem'", ":2: tls.certificate: stands alone: set tls.key as well"),
         ("[password]\nlanes = 64\nmemory = '511KiB'", ":3: password.memory: is too small: write 512KiB at least"),
         ("[password]\nmemory = '19GiB'", ":2: password.memory: is too much for one hash: write 4GiB at most"),
+        ("[relay]\nusername = 'us'", ":2: relay.username: stands alone: set relay.password_file as well"),
+        ("[relay]\npassword_file = 'p'", ":2: relay.password_file: stands alone: set relay.username as well"),
+        ("[relay]\nfirst_retry = '5h'", ":2: relay.max_retry: is shorter than relay.first_retry"),
+        ("[relay]\nsmarthost = 'a:b:1'", ":2: relay.smarthost: `a:b:1` is no host: write mail.example.net"),
+        ("[relay]\nsource = ['host']", ":2: relay.source: `host` is no address"),
+        ("[relay]\nrate = 2000000", ":2: relay.rate: is 2000000: write a number from 0 to 1048576"),
+        ("[relay]\ndestinations = ['example.org']", ":2: relay.destinations: `example.org` says nothing about the domain"),
+        ("[relay]\ndestinations = ['example.org tls=yes']", ":2: relay.destinations: `yes`: write tls=opportunistic"),
+        ("[relay]\ndestinations = ['example.org port=1']", ":2: relay.destinations: `port=1`: write tls=… or via=…"),
         ("smtp = 1", ":1: smtp: is a section: write [smtp]"),
         ("spool.max_log = '31MiB'", ":1: spool.max_log: is too little: write at least 32MiB"),
         ("[spool]\ndir = ''", ":2: spool.dir: is empty"),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::Config;
 use super::keys::{Key, Kind};
 use super::listen;
+use super::relaying;
 use super::shape::{Value, Written};
 use super::value::{self, Wrong};
 use crate::directory::password::Cost;
@@ -35,7 +36,6 @@ const PASSWORD_KIB: u64 = 4 << 20;
 /// What a configuration means, unless something is wrong with it.
 pub(super) fn config(written: &mut Written) -> Option<Config> {
     listen::check(written);
-    relay(written);
     let hostname = written.text("hostname", value::domain);
     let spool = written.text("spool.dir", value::path);
     let root = beside(written, "mail.root", "mail", spool.as_ref(), value::path);
@@ -50,6 +50,7 @@ pub(super) fn config(written: &mut Written) -> Option<Config> {
     let routing = routing(written, hostname.as_ref());
     let admin = administration(written, spool.as_ref());
     let server = listeners(written, spool.as_ref());
+    let relay = relaying::settings(written, hostname.as_ref(), server.as_ref().map(|server| server.resolvers.as_slice()));
     let password = password(written);
     let log = logging(written);
     Some(Config {
@@ -61,6 +62,7 @@ pub(super) fn config(written: &mut Written) -> Option<Config> {
         session: Arc::new(session?),
         pop3: Arc::new(pop3?),
         routing: routing?,
+        relay: Arc::new(relay?),
         server: server?,
         admin: admin?,
         password: password?,
@@ -112,14 +114,6 @@ fn spool_log(written: &mut Written) -> Option<Bounds> {
     };
     let total = written.size("spool.max_log", enough)?;
     Some(Bounds { total, segment: log::SEGMENT })
-}
-
-/// The one mode there is.
-fn relay(written: &mut Written) {
-    if let Some(mode) = written.choice("relay.mode").filter(|mode| mode != "off") {
-        let line = written.line("relay.mode");
-        written.wrong("relay.mode", line, format!("\"{mode}\" comes with a later release: write \"off\""));
-    }
 }
 
 fn pop3(written: &mut Written, hostname: Option<&Domain>) -> Option<pop3::Settings> {
@@ -292,7 +286,7 @@ fn positive(text: &str) -> Result<u64, Wrong> {
     }
 }
 
-fn lasting(text: &str) -> Result<Duration, Wrong> {
+pub(super) fn lasting(text: &str) -> Result<Duration, Wrong> {
     match value::duration(text)? {
         Duration::ZERO => Err("is no time at all: write a length such as 5m".into()),
         duration => Ok(duration),
@@ -305,19 +299,19 @@ impl Written {
         read.map_err(|wrong| self.wrong(key, line, wrong)).ok()
     }
 
-    fn text<T>(&mut self, key: &str, read: impl Fn(&str) -> Result<T, Wrong>) -> Option<T> {
+    pub(super) fn text<T>(&mut self, key: &str, read: impl Fn(&str) -> Result<T, Wrong>) -> Option<T> {
         let (Value::Text(text), line) = self.value(key)? else { return None };
         self.noted(key, line, read(&text))
     }
 
-    fn texts<T>(&mut self, key: &str, read: impl Fn(&str) -> Result<T, Wrong>) -> Option<Vec<T>> {
+    pub(super) fn texts<T>(&mut self, key: &str, read: impl Fn(&str) -> Result<T, Wrong>) -> Option<Vec<T>> {
         let (Value::Texts(texts), _) = self.value(key)? else { return None };
         // Looks at all of them before it gives up at one.
         let read: Vec<Option<T>> = texts.into_iter().map(|(text, line)| self.noted(key, line, read(&text))).collect();
         read.into_iter().collect()
     }
 
-    fn size<T>(&mut self, key: &str, read: impl Fn(&str) -> Result<T, Wrong>) -> Option<T> {
+    pub(super) fn size<T>(&mut self, key: &str, read: impl Fn(&str) -> Result<T, Wrong>) -> Option<T> {
         let (text, line) = match self.value(key)? {
             (Value::Text(text), line) => (text, line),
             (Value::Whole(number), line) => (number.to_string(), line),
@@ -326,14 +320,14 @@ impl Written {
         self.noted(key, line, read(&text))
     }
 
-    fn count<T: TryFrom<u64>>(&mut self, key: &str) -> Option<T> {
+    pub(super) fn count<T: TryFrom<u64>>(&mut self, key: &str) -> Option<T> {
         let (Value::Whole(number), line) = self.value(key)? else { return None };
         let Kind::Count(least, most) = Key::find(key)?.kind else { return None };
         let count = T::try_from(number).ok().filter(|_| (least..=most).contains(&number));
         self.noted(key, line, count.ok_or_else(|| format!("is {number}: write a number from {least} to {most}")))
     }
 
-    fn choice(&mut self, key: &str) -> Option<String> {
+    pub(super) fn choice(&mut self, key: &str) -> Option<String> {
         let Kind::Choice(words) = Key::find(key)?.kind else { return None };
         let known = |text: &str| {
             let known = words.contains(&text).then(|| text.to_owned());
@@ -342,7 +336,7 @@ impl Written {
         self.text(key, known)
     }
 
-    fn switch(&mut self, key: &str) -> Option<bool> {
+    pub(super) fn switch(&mut self, key: &str) -> Option<bool> {
         match self.value(key)? {
             (Value::Switch(on), _) => Some(on),
             _ => None,

@@ -11,6 +11,7 @@ mod keys;
 mod listen;
 mod meaning;
 mod problem;
+mod relaying;
 mod shape;
 mod value;
 
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use crate::directory::password::Cost;
 use crate::protocol::{pop3, smtp};
 use crate::telemetry::LogSettings;
-use crate::{admin, maildir, router, server, spool};
+use crate::{admin, maildir, relay, router, server, spool};
 
 pub use keys::reference;
 pub use problem::{Errors, LoadError, Problem};
@@ -46,6 +47,8 @@ pub struct Config {
     pub pop3: Arc<pop3::Settings>,
     /// Routing.
     pub routing: router::Limits,
+    /// Mail on its way out.
+    pub relay: Arc<relay::Settings>,
     /// Listeners.
     pub server: server::Settings,
     /// Administration.

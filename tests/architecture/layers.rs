@@ -7,8 +7,17 @@ const LAYERS: [&str; 13] =
     ["mail", "telemetry", "protocol", "sys", "directory", "router", "maildir", "spool", "relay", "server", "admin", "config", "app"];
 
 /// Modules without socket, clock, thread, disk or store. A folder stands for all in it.
-const PURE: [&str; 8] =
-    ["mail", "protocol", "router", "directory/rules", "directory/change", "directory/view", "directory/model", "maildir/name"];
+const PURE: [&str; 9] = [
+    "mail",
+    "protocol",
+    "router",
+    "directory/rules",
+    "directory/change",
+    "directory/view",
+    "directory/model",
+    "maildir/name",
+    "relay/target",
+];
 
 /// What a pure module may not name. `IpAddr` and `Instant` as values are welcome; time is passed in.
 const IMPURE: [&str; 18] = [

@@ -1,0 +1,18 @@
+//! Mail on its way out: one message brought to one next hop, and the truth about each recipient.
+//!
+//! Owns where a domain's mail goes ([`target`]), the conversation with whoever takes it, and the words that
+//! tell what came of it ([`Verdict`]). Promises that every recipient handed in gets exactly one verdict, that *delivered* is said only
+//! after the peer's own `2yz` to the whole message, and that nothing a peer sends or withholds takes unbounded memory
+//! or time. Refuses to know when to try, how often, and where a message waits: that is the queue's.
+//!
+//! Reading order: [`outgoing`] (what is sent), [`verdict`] (what became of it), [`settings`], [`target`] (where to).
+
+pub mod outgoing;
+pub mod settings;
+pub mod target;
+pub mod verdict;
+
+pub use outgoing::{Outgoing, To};
+pub use settings::{Mode, Schedule, Settings, Smarthost, Timeouts, Tls};
+pub use target::NextHop;
+pub use verdict::{Diagnostic, Remote, Security, Status, SuccessReport, Taken, Trouble, Verdict};

@@ -1,0 +1,176 @@
+//! What became of a recipient, in the words that logs, the queue and reports share.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// An enhanced status code (RFC 3463): class, subject, detail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Status {
+    /// 2, 4 or 5.
+    pub class: u8,
+    /// What it concerns.
+    pub subject: u16,
+    /// What precisely.
+    pub detail: u16,
+}
+
+impl Status {
+    /// `class.subject.detail`.
+    pub const fn new(class: u8, subject: u16, detail: u16) -> Self {
+        Self { class, subject, detail }
+    }
+
+    /// Reads `5.1.1`: a class of 2, 4 or 5, and two numbers of up to three digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('.');
+        let class = parts.next().filter(|class| matches!(*class, "2" | "4" | "5"))?.parse().ok()?;
+        let number = |part: &str| {
+            let digits = (1..=3).contains(&part.len()) && part.bytes().all(|octet| octet.is_ascii_digit());
+            digits.then(|| part.parse().ok()).flatten()
+        };
+        let (subject, detail) = (number(parts.next()?)?, number(parts.next()?)?);
+        parts.next().is_none().then_some(Self { class, subject, detail })
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.class, self.subject, self.detail)
+    }
+}
+
+/// How well the connection was protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Security {
+    /// Not at all.
+    Clear,
+    /// By TLS, with a certificate that proves nothing about the host (RFC 7435).
+    Encrypted,
+    /// By TLS, with a valid certificate for the host's name.
+    Verified,
+}
+
+/// The host that was spoken to, or that an attempt was made to speak to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remote {
+    /// Its name as DNS or the configuration has it; an address literal where it has none.
+    pub name: String,
+    /// Its address.
+    pub address: Option<IpAddr>,
+    /// How the connection was protected.
+    pub security: Security,
+}
+
+impl fmt::Display for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address {
+            Some(address) => write!(f, "{}[{address}]", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
+/// Why something did not work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Diagnostic {
+    /// What the peer said: code, enhanced code and text; lines are joined by spaces. Printable, and of bounded length.
+    Reply(String),
+    /// What we found ourselves.
+    Ours(String),
+}
+
+impl Diagnostic {
+    /// The text, whoever said it.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Reply(text) | Self::Ours(text) => text,
+        }
+    }
+}
+
+/// Who reports a success to the sender, where one was asked for (RFC 3461 §5.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SuccessReport {
+    /// The peer: it was told what the sender asked for.
+    Theirs,
+    /// We: the peer knows nothing of DSN, and the report says `relayed`.
+    Ours,
+}
+
+/// A recipient that a peer has taken over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Its reply to the message.
+    pub reply: String,
+    /// Who it is.
+    pub remote: Remote,
+    /// Who reports the success.
+    pub report: SuccessReport,
+}
+
+/// A recipient that nobody has taken over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// The enhanced status code: the peer's, or derived from its reply code.
+    pub status: Status,
+    /// Why.
+    pub diagnostic: Diagnostic,
+    /// Whom the attempt was made with; nobody where it did not come so far.
+    pub remote: Option<Remote>,
+}
+
+impl Trouble {
+    /// Something that we found ourselves, before anybody was spoken to.
+    pub fn ours(status: Status, why: impl Into<String>) -> Self {
+        Self { status, diagnostic: Diagnostic::Ours(why.into()), remote: None }
+    }
+
+    /// The verdict: the class of the status says which.
+    pub fn verdict(self) -> Verdict {
+        if self.status.class == 5 { Verdict::Failed(self) } else { Verdict::Deferred(self) }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.diagnostic, &self.remote) {
+            (Diagnostic::Reply(text), Some(remote)) => write!(f, "{remote} said: {text}"),
+            (Diagnostic::Ours(text), Some(remote)) => write!(f, "{remote}: {text}"),
+            (diagnostic, None) => f.write_str(diagnostic.text()),
+        }
+    }
+}
+
+/// What became of one recipient.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// The peer answers for it now.
+    Delivered(Taken),
+    /// Not this time.
+    Deferred(Trouble),
+    /// Never.
+    Failed(Trouble),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn enhanced_codes_are_read_as_rfc_3463_writes_them() {
+        for text in ["2.0.0", "4.4.2", "5.1.10", "5.7.509"] {
+            assert_eq!(Status::parse(text).map(|status| status.to_string()).as_deref(), Some(text));
+        }
+        for text in ["", "5", "5.1", "5.1.1.1", "3.0.0", "55.1.1", "5.1.1000", "5..1", "5.1.x", "5.+1.1"] {
+            assert_eq!(Status::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_class_of_the_status_decides() {
+        assert!(matches!(Trouble::ours(Status::new(5, 4, 6), "loop").verdict(), Verdict::Failed(_)));
+        assert!(matches!(Trouble::ours(Status::new(4, 4, 3), "no DNS").verdict(), Verdict::Deferred(_)));
+    }
+}
