@@ -16,6 +16,7 @@
 //! | [`telemetry`] | the events worth saying | |
 //! | [`protocol`] | SMTP, LMTP and POP3 as state machines | yes |
 //! | [`sys`] | ports to the world: disk, clock, random, DNS | |
+//! | [`ledger`] | the delivery log: what became of each recipient | |
 //! | [`directory`] | domains, accounts, aliases, and their invariants | rules, change, view |
 //! | [`router`] | where a recipient ends | yes |
 //! | [`maildir`] | the mailboxes | names |
@@ -32,6 +33,7 @@ pub mod admin;
 pub mod app;
 pub mod config;
 pub mod directory;
+pub mod ledger;
 pub mod mail;
 pub mod maildir;
 pub mod protocol;

@@ -6,6 +6,8 @@ mod api;
 mod commands;
 #[path = "admin/exchange.rs"]
 mod exchange;
+#[path = "admin/log.rs"]
+mod log;
 #[path = "admin/owners.rs"]
 mod owners;
 #[path = "admin/place.rs"]

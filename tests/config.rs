@@ -44,9 +44,11 @@ fn the_reference_file_is_generated() {
     assert_eq!(config::load(&path).unwrap(), parse("").unwrap());
 }
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 #[test]
 fn the_defaults_are_those_of_the_design() {
-    let Config { hostname, spool, mail, trash_days, session, routing, relay, server, admin, password, log, pop3, spool_log } =
+    let Config { hostname, spool, mail, trash_days, session, routing, relay, server, admin, password, log, ledger, pop3, spool_log } =
         parse("").unwrap();
     assert_eq!(spool_log, Bounds { segment: SEGMENT, total: 512 << 20 });
     assert_eq!((hostname.as_str(), spool, trash_days), ("localhost", PathBuf::from("spool"), 30));
@@ -75,6 +77,7 @@ fn the_defaults_are_those_of_the_design() {
     let schedule = Schedule { first_retry: minutes(5), max_retry: minutes(240), life: minutes(5 * 24 * 60), delay_notice: minutes(240) };
     assert_eq!((relay.schedule, relay.timeouts), (schedule, Timeouts::default()));
     assert_eq!((relay.srs, &relay.srs_domain, relay.returned), (true, &None, 1 << 20));
+    assert_eq!((ledger.folder, ledger.retention, ledger.max_size), (PathBuf::from("spool/ledger"), 14 * DAY, 2 << 30));
 }
 
 #[test]
@@ -159,9 +162,11 @@ fn every_key_reaches_its_setting() {
         [log]
         format = "json"
         level = "warn,restante::router=debug"
+        retention = "2days"
+        max_size = "32MiB"
         "#,
     );
-    let Config { hostname, spool, mail, trash_days, session, routing, relay, server, admin, password, log, pop3, spool_log } =
+    let Config { hostname, spool, mail, trash_days, session, routing, relay, server, admin, password, log, ledger, pop3, spool_log } =
         config.unwrap();
     assert_eq!(spool_log, Bounds { segment: SEGMENT, total: 1 << 30 });
     assert_eq!((hostname.as_str(), spool, trash_days), ("mail.example.org", PathBuf::from("/var/lib/restante"), 7));
@@ -224,6 +229,7 @@ fn every_key_reaches_its_setting() {
     assert_eq!((relay.schedule, relay.timeouts), (schedule, timeouts));
     assert_eq!((relay.srs, relay.srs_domain.as_ref().map(ToString::to_string).as_deref()), (false, Some("srs.example.org")));
     assert_eq!(relay.returned, 10 << 10);
+    assert_eq!((ledger.folder, ledger.retention, ledger.max_size), (PathBuf::from("/var/lib/restante/ledger"), 2 * DAY, 32 << 20));
 }
 
 #[test]

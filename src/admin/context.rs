@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use crate::directory::Directory;
 use crate::directory::login::Logins;
 use crate::directory::password::Cost;
+use crate::ledger::Ledger;
 use crate::maildir::{Maildirs, Over};
 use crate::protocol::smtp;
 use crate::router::Limits;
@@ -21,6 +22,8 @@ pub struct Context {
     pub maildirs: Arc<Maildirs>,
     /// What became of recent messages; none where no server runs.
     pub recent: Option<Arc<Recent>>,
+    /// The delivery log; none where nobody said where it lies.
+    pub ledger: Option<Arc<Ledger>>,
     /// What a reload of the configuration may change.
     pub rules: ArcSwap<Rules>,
     /// How the server calls for mail itself; nothing where no server runs, or before it listens.
@@ -53,6 +56,12 @@ pub struct Rules {
 impl Context {
     /// Brings the parts together.
     pub fn new(directory: Arc<Directory>, maildirs: Arc<Maildirs>, recent: Option<Arc<Recent>>, rules: Rules) -> Self {
-        Self { directory, maildirs, recent, rules: ArcSwap::from_pointee(rules), calling: OnceLock::new() }
+        Self { directory, maildirs, recent, ledger: None, rules: ArcSwap::from_pointee(rules), calling: OnceLock::new() }
+    }
+
+    /// With the delivery log.
+    pub fn with_ledger(mut self, ledger: Arc<Ledger>) -> Self {
+        self.ledger = Some(ledger);
+        self
     }
 }

@@ -135,6 +135,8 @@ kinds! {
     Forbidden = "urn:restante:problem:forbidden", "Not allowed", 403, Failed;
     /// The directory cannot be read or written.
     Directory = "urn:restante:problem:directory", "The directory failed", 500, Failed;
+    /// The delivery log cannot be read.
+    Log = "urn:restante:problem:log", "The delivery log failed", 500, Failed;
     /// The directory changed, and a Maildir could not follow.
     Maildir = "urn:restante:problem:maildir", "A Maildir failed", 500, Failed;
     /// Anything else, with the cause.

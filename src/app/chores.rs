@@ -29,6 +29,9 @@ const USES: Duration = Duration::from_secs(30);
 /// The trash is looked through at start, and then so often.
 const TRASH: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How often the delivery log is cut to its age and size.
+const LOG: Duration = Duration::from_secs(10 * 60);
+
 /// Starts them; they end when the server is told to stop.
 pub(super) fn begin(
     service: &Arc<Service>,
@@ -49,6 +52,10 @@ pub(super) fn begin(
         let (directory, maildirs, spool, config) = (Arc::clone(directory), Arc::clone(maildirs), Arc::clone(spool), Arc::clone(config));
         move || purge(&directory, &maildirs, config.load().trash_days).and_then(|()| forget_purged(&directory, &spool))
     };
+    let log = {
+        let ledger = Arc::clone(&service.ledger);
+        move || ledger.cut(Timestamp::now()).map_err(|error| error.to_string())
+    };
     let numbers = {
         let (spool, stopped) = (Arc::clone(spool), stop.subscribe());
         move || if *stopped.borrow() { last_id.close(&spool) } else { last_id.reserve(&spool) }.map_err(|error| error.to_string())
@@ -57,6 +64,7 @@ pub(super) fn begin(
         task::spawn(every(numbering::PERIOD, "noting the last id of a message", stop, AtStop::Once, numbers)),
         task::spawn(every(WAITING, "delivering waiting copies", stop, AtStop::Leave, waiting)),
         task::spawn(every(USES, "writing use counts of aliases", stop, AtStop::Once, uses)),
+        task::spawn(every(LOG, "cutting the delivery log", stop, AtStop::Leave, log)),
         task::spawn(every(TRASH, "purging the trash", stop, AtStop::Leave, trash)),
     ]
 }

@@ -19,6 +19,7 @@ use crate::admin::problem::Exit;
 use crate::admin::{Context, Rules, cli};
 use crate::config::{self, Config, LoadError};
 use crate::directory::Directory;
+use crate::ledger::Ledger;
 use crate::maildir::Maildirs;
 
 /// The configuration file where nobody names another.
@@ -127,7 +128,8 @@ pub(super) fn open(config: &Config) -> Result<Arc<Context>, Refused> {
     std::fs::create_dir_all(&config.spool).map_err(|error| cannot(&config.spool, error))?;
     let directory = Arc::new(Directory::open(&config.spool.join("directory"))?);
     let maildirs = Maildirs::new(config.mail.clone()).map_err(|error| cannot(&config.mail.root, error))?;
-    Ok(Arc::new(Context::new(directory, Arc::new(maildirs), None, rules(config))))
+    let ledger = Arc::new(Ledger::unattended(config.ledger.clone()));
+    Ok(Arc::new(Context::new(directory, Arc::new(maildirs), None, rules(config)).with_ledger(ledger)))
 }
 
 /// What of the configuration the operations go by.

@@ -61,6 +61,7 @@ impl Running {
             // A task that panicked has ended, which is what we wait for.
             let _ = task.await;
         }
+        self.service.ledger.flush().await;
         // Somebody may have removed it before us.
         let _ = fs::remove_file(&self.socket);
         drop(self.run_file);
@@ -84,6 +85,8 @@ fn need_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("pop3.listen_tls", old.server.pop3_tls != new.server.pop3_tls),
         ("admin.listen", old.admin.listen != new.admin.listen),
         ("admin.socket", old.admin.socket != new.admin.socket),
+        ("log.retention", old.ledger.retention != new.ledger.retention),
+        ("log.max_size", old.ledger.max_size != new.ledger.max_size),
         ("log.format", old.log.format != new.log.format),
     ]
     .into_iter()

@@ -23,6 +23,7 @@ use crate::admin::{self, Context};
 use crate::config::Config;
 use crate::directory::login::Logins;
 use crate::directory::{self, Directory};
+use crate::ledger::{self, Ledger};
 use crate::maildir::Maildirs;
 use crate::server::limits::Limits;
 use crate::server::listeners::{self, Inherited, ListenError};
@@ -56,6 +57,9 @@ pub enum StartError {
     /// The spool cannot be opened.
     #[error(transparent)]
     Spool(#[from] spool::OpenError),
+    /// The delivery log cannot be opened.
+    #[error("{0}; move its folder away to begin a new one")]
+    Ledger(#[from] ledger::Unreadable),
     /// A folder or a file cannot be used.
     #[error("{path} cannot be used: {cause}; see that it belongs to this user")]
     Folder {
@@ -168,7 +172,9 @@ fn open(config: Config) -> Result<Opened, StartError> {
     let spool = Arc::new(Spool::open(spool_settings(&config), Arc::clone(&maildirs))?);
     let last_id = LastId::resume(&config.spool, &spool).map_err(|cause| StartError::Folder { path: config.spool.clone(), cause })?;
     let recent = Arc::new(Recent::default());
-    let context = Context::new(Arc::clone(&directory), Arc::clone(&maildirs), Some(Arc::clone(&recent)), commands::rules(&config));
+    let ledger = Arc::new(Ledger::open(config.ledger.clone())?);
+    let context = Context::new(Arc::clone(&directory), Arc::clone(&maildirs), Some(Arc::clone(&recent)), commands::rules(&config))
+        .with_ledger(Arc::clone(&ledger));
     first_master(&context)?;
     let logins = Logins::new(Arc::clone(&directory), config.password).map_err(StartError::Runtime)?;
     let service = Service {
@@ -176,6 +182,7 @@ fn open(config: Config) -> Result<Opened, StartError> {
         maildirs,
         spool,
         recent,
+        ledger,
         rules: ArcSwap::from_pointee(rules(&config)),
         tls: Tls::load(&config.server.certificate, &config.hostname)?,
         limits: Limits::new(),

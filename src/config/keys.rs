@@ -60,7 +60,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("relay", "Mail to addresses elsewhere."),
     ("quota", "Room in mailboxes."),
     ("password", "The cost of password hashes (Argon2id, RFC 9106). A stored hash follows at its next login."),
-    ("log", "The log, on standard error."),
+    ("log", "The log, on standard error; and the delivery log, which `restante log` and the panel search."),
 ];
 
 /// Every key there is.
@@ -325,6 +325,14 @@ pub(super) const KEYS: &[Key] = &[
         Kind::Text,
         r#""info""#,
         "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"; or a filter such as \"info,restante::router=debug\".",
+    ),
+    key("log", "retention", Kind::Text, r#""14d""#, "How long the delivery log keeps what became of a recipient."),
+    key(
+        "log",
+        "max_size",
+        Kind::Size,
+        r#""2GiB""#,
+        "The most that it takes on disk, about; beyond it the oldest hours go first. A recipient takes some 300 octets.",
     ),
 ];
 

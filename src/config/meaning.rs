@@ -22,10 +22,10 @@ use crate::server::pop3::Plaintext;
 use crate::server::{Certificate, Listen, ReverseLookup};
 use crate::spool::{Bounds, log};
 use crate::telemetry::{Format, LogSettings};
-use crate::{admin, maildir, server};
+use crate::{admin, ledger, maildir, server};
 
 /// Folders of the spool that are not for mailboxes.
-const SPOOL_FOLDERS: [&str; 5] = ["directory", "incoming", "log", "queue", "tls"];
+const SPOOL_FOLDERS: [&str; 6] = ["directory", "incoming", "ledger", "log", "queue", "tls"];
 
 /// The least memory that Argon2 takes for each lane (RFC 9106 §3.1).
 const KIB_PER_LANE: u64 = 8;
@@ -53,6 +53,7 @@ pub(super) fn config(written: &mut Written) -> Option<Config> {
     let relay = relaying::settings(written, hostname.as_ref(), server.as_ref().map(|server| server.resolvers.as_slice()));
     let password = password(written);
     let log = logging(written);
+    let ledger = delivery_log(written, spool.as_ref());
     Some(Config {
         hostname: hostname?.to_string(),
         spool: spool?,
@@ -67,6 +68,7 @@ pub(super) fn config(written: &mut Written) -> Option<Config> {
         admin: admin?,
         password: password?,
         log: log?,
+        ledger: ledger?,
     })
 }
 
@@ -277,6 +279,19 @@ fn logging(written: &mut Written) -> Option<LogSettings> {
     let format = written.choice("log.format");
     let level = written.text("log.level", value::level);
     Some(LogSettings { format: if format? == "json" { Format::Json } else { Format::Text }, level: level? })
+}
+
+/// The least that the delivery log is of use with.
+const LEAST_LEDGER: u64 = 32 << 20;
+
+fn delivery_log(written: &mut Written, spool: Option<&PathBuf>) -> Option<ledger::Settings> {
+    let enough = |text: &str| match positive(text)? {
+        octets if octets < LEAST_LEDGER => Err("is too little: write at least 32MiB".into()),
+        octets => Ok(octets),
+    };
+    let retention = written.text("log.retention", lasting);
+    let max_size = written.size("log.max_size", enough);
+    Some(ledger::Settings { folder: spool?.join("ledger"), retention: retention?, max_size: max_size? })
 }
 
 fn positive(text: &str) -> Result<u64, Wrong> {

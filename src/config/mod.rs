@@ -23,7 +23,7 @@ use std::sync::Arc;
 use crate::directory::password::Cost;
 use crate::protocol::{pop3, smtp};
 use crate::telemetry::LogSettings;
-use crate::{admin, maildir, relay, router, server, spool};
+use crate::{admin, ledger, maildir, relay, router, server, spool};
 
 pub use keys::reference;
 pub use problem::{Errors, LoadError, Problem};
@@ -57,6 +57,8 @@ pub struct Config {
     pub password: Cost,
     /// The log.
     pub log: LogSettings,
+    /// The delivery log.
+    pub ledger: ledger::Settings,
 }
 
 /// A configuration's text, and the name that its errors begin with.

@@ -154,6 +154,8 @@ pub struct Journey {
     pub delivered_to: Vec<Address>,
     /// `Message-ID`, without its angle brackets.
     pub message_id: Option<String>,
+    /// The `id` clause of the topmost `Received`: what the last hop called the message.
+    pub upstream_id: Option<String>,
 }
 
 static HEADER: LazyLock<MessageParser> =
@@ -167,7 +169,13 @@ impl Journey {
         for field in message.headers() {
             match field.name {
                 HeaderName::ReturnPath => journey.replaced.push(field.offset_field as usize..field.offset_end as usize),
-                HeaderName::Received => journey.hops += 1,
+                HeaderName::Received => {
+                    if journey.hops == 0 {
+                        let field = header.get(field.offset_start as usize..field.offset_end as usize).unwrap_or_default();
+                        journey.upstream_id = id_clause(&String::from_utf8_lossy(field));
+                    }
+                    journey.hops += 1;
+                }
                 HeaderName::DeliveredTo => journey.delivered_to.extend(field.value.as_text().and_then(|text| Address::parse(text).ok())),
                 HeaderName::MessageId => journey.message_id = field.value.as_text().map(str::to_owned),
                 _ => {}
@@ -185,6 +193,22 @@ impl Journey {
     pub fn is_endless(&self) -> bool {
         self.hops > RECEIVED_HOPS
     }
+}
+
+/// The `id` clause of a `Received` field (RFC 5321 §4.4), which may stand anywhere but in a comment or behind the date.
+fn id_clause(field: &str) -> Option<String> {
+    let mut depth = 0_u32;
+    let clauses = field.chars().take_while(|c| *c != ';').map(|c| {
+        depth = match c {
+            '(' => depth + 1,
+            ')' => depth.saturating_sub(1),
+            _ => depth,
+        };
+        if depth > 0 || c == ')' { ' ' } else { c }
+    });
+    let clauses: String = clauses.collect();
+    let mut words = clauses.split_ascii_whitespace().skip_while(|word| !word.eq_ignore_ascii_case("id")).skip(1);
+    words.next().map(|id| id.trim_matches(['<', '>']).to_owned()).filter(|id| !id.is_empty())
 }
 
 /// Where the header section ends: after the empty line (LF line ends), or nowhere yet.
@@ -263,6 +287,22 @@ mod tests {
         let hops = "Received: x\n".repeat(RECEIVED_HOPS + 1) + "\n";
         assert!(Journey::read(hops.as_bytes()).loops_at(&Address::parse("bob@example.org")?));
         Ok(())
+    }
+
+    #[test]
+    fn the_last_hop_says_what_it_called_the_message() {
+        for (field, id) in [
+            (
+                "from a (id x [192.0.2.1])\n\tby mx (Postfix) with ESMTPS id 4bXyZ12k\n\tfor <a@b>; Thu, 1 Jan 1970 00:00:00 +0000",
+                Some("4bXyZ12k"),
+            ),
+            ("by mx ID <m1>; now", Some("m1")),
+            ("from id.example by mx; id later", None),
+            ("by mx id", None),
+        ] {
+            let header = format!("X: y\nReceived: {field}\nReceived: by earlier id old; then\n\n");
+            assert_eq!(Journey::read(header.as_bytes()).upstream_id.as_deref(), id, "{field}");
+        }
     }
 
     #[test]

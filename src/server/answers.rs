@@ -16,6 +16,7 @@ use tokio::{task, time};
 use super::report::{Report, Slip};
 use super::transaction::{Accepted, Failed, Transaction, say_memory_full};
 use super::{Service, room};
+use crate::ledger::{Provenance, Row};
 use crate::mail::limits::HEADER_OCTETS;
 use crate::mail::trace::{Client, Spoken, With};
 use crate::mail::{Envelope, ForwardPath, Recipient, ReversePath};
@@ -80,18 +81,21 @@ async fn admit(service: &Arc<Service>, transaction: &mut Transaction, origin: &O
         Decision::Refuse(reply) => reply,
     };
     if transaction.refuse() {
-        say_refused(origin, &recipient.path, &reply, &route.trail);
+        say_refused(service, origin, &recipient.path, &reply, &route.trail);
     }
     Err(reply)
 }
 
-fn say_refused(origin: &Origin, recipient: &ForwardPath, reply: &Reply, trail: &Trail) {
+fn say_refused(service: &Service, origin: &Origin, recipient: &ForwardPath, reply: &Reply, trail: &Trail) {
     let Origin { sender, client, with, .. } = origin;
     let status = reply.to_string();
     if is_operators_fault(reply) {
         Event::RoutingFailed { recipient, status: &status, trail: &trail.to_string() }.say();
     }
-    Event::RecipientRefused(Refusal { client, with: *with, sender, recipient, status: &status }).say();
+    let refusal = Refusal { client, with: *with, sender, recipient, status: &status };
+    Event::RecipientRefused(refusal).say();
+    let why = || trail.steps().last().map(|step| format!("{} {}", step.question(), step.answer())).unwrap_or_default();
+    service.ledger.note_refused(|| Row::of_refusal(&refusal, Timestamp::now(), why()));
 }
 
 /// A recipient that waits for the operator: everything that is refused for now, except what has an event of its own, or
@@ -151,8 +155,9 @@ async fn commit(service: &Arc<Service>, transaction: &mut Transaction, origin: O
     let received = Timestamp::now();
     let id = service.spool.next_id();
     let accepted = std::mem::take(&mut transaction.accepted);
-    let body = transaction.finish(service);
+    let mut body = transaction.finish(service);
     let size = body.as_ref().map_or(0, Body::len);
+    let provenance = body.as_mut().map_or_else(|_| Provenance::default(), |body| Provenance::of(body.journey()));
     let slips: Vec<Slip> = accepted.iter().map(Slip::of).collect();
     let results = match body {
         Err(failed) => vec![Err(failed); slips.len()],
@@ -167,8 +172,10 @@ async fn commit(service: &Arc<Service>, transaction: &mut Transaction, origin: O
     };
     let (begun, routed) = (transaction.begun, transaction.routed);
     transaction.clear();
-    let report = Report { id, envelope, client, with, size, begun, routed, received, stored: Timestamp::now() };
-    report.conclude(service, slips, results)
+    let report = Report { id, envelope, client, with, size, begun, routed, received, stored: Timestamp::now(), provenance };
+    let (replies, rows) = report.conclude(service, slips, results);
+    service.ledger.note(rows).await;
+    replies
 }
 
 /// How long a client waits for the disk: half of the time that RFC 5321 §4.5.3.2.6 gives it.

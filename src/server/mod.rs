@@ -23,6 +23,7 @@ use tokio::sync::watch;
 
 use crate::directory::Directory;
 use crate::directory::login::Logins;
+use crate::ledger::Ledger;
 use crate::maildir::{self, Maildirs};
 use crate::protocol::{self, smtp};
 use crate::router;
@@ -153,6 +154,8 @@ pub struct Service {
     pub spool: Arc<Spool>,
     /// What became of recent messages.
     pub recent: Arc<Recent>,
+    /// What became of every recipient, for days.
+    pub ledger: Arc<Ledger>,
     /// What a reload may change.
     pub rules: ArcSwap<Rules>,
     /// The certificate.

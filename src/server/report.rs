@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::Service;
 use super::transaction::{Accepted, Failed};
 use crate::directory::AliasKey;
+use crate::ledger::{Provenance, Row};
 use crate::mail::trace::{Client, With};
 use crate::mail::{Envelope, ForwardPath, Name, QueueId};
 use crate::protocol::smtp::Reply;
@@ -44,6 +45,13 @@ impl Slip {
     }
 }
 
+impl Slip {
+    /// The aliases that led on, in their order.
+    fn way(&self) -> String {
+        self.followed.iter().map(AliasKey::to_string).collect::<Vec<_>>().join(" > ")
+    }
+}
+
 /// A message whose fate is known.
 pub struct Report {
     /// Its id.
@@ -64,27 +72,33 @@ pub struct Report {
     pub received: Timestamp,
     /// When the disk had it, or had refused it.
     pub stored: Timestamp,
+    /// What the message says of itself.
+    pub provenance: Provenance,
 }
 
 impl Report {
-    /// Tells everybody: the log, the memory of recent deliveries, the aliases' use counts, and the client.
-    pub fn conclude(self, service: &Service, slips: Vec<Slip>, mut results: Vec<Result<Stored, Failed>>) -> Vec<Reply> {
+    /// Tells everybody: the log, the memory of recent deliveries, and the aliases' use counts. Gives what is left to be told: the
+    /// replies, to the client, and the rows, to the delivery log, which may make them wait.
+    pub fn conclude(self, service: &Service, slips: Vec<Slip>, mut results: Vec<Result<Stored, Failed>>) -> (Vec<Reply>, Vec<Row>) {
         results.resize_with(slips.len(), || Err(disagreement()));
         let mut replies = Vec::with_capacity(slips.len());
         let mut landings = Vec::with_capacity(slips.len());
+        let mut rows = Vec::with_capacity(slips.len());
         for (slip, result) in slips.into_iter().zip(results) {
             let reply = result.as_ref().map_or_else(|failed| failed.reply.clone(), queued);
             if result.is_ok() {
                 slip.followed.iter().for_each(|alias| service.directory.used(alias, self.stored));
             }
-            landings.push(self.tell(slip, result, &reply));
+            let (landing, row) = self.tell(slip, result, &reply);
+            landings.push(landing);
+            rows.push(row);
             replies.push(reply);
         }
         service.recent.note(self.remembered(landings));
-        replies
+        (replies, rows)
     }
 
-    fn tell(&self, slip: Slip, result: Result<Stored, Failed>, reply: &Reply) -> Landing {
+    fn tell(&self, slip: Slip, result: Result<Stored, Failed>, reply: &Reply) -> (Landing, Row) {
         let status = reply.to_string();
         let mailboxes = slip.mailboxes.iter().map(Name::as_str).collect::<Vec<_>>().join(",");
         let (fate, files, cause) = match &result {
@@ -94,7 +108,7 @@ impl Report {
             Ok(stored) => (Fate::Waiting, stored.files().to_vec(), ""),
             Err(failed) => (Fate::Refused, Vec::new(), failed.cause.as_str()),
         };
-        Event::Message(Outcome {
+        let outcome = Outcome {
             id: self.id,
             client: &self.client,
             with: self.with,
@@ -107,13 +121,22 @@ impl Report {
             fate,
             status: &status,
             cause,
-        })
-        .say();
+        };
+        Event::Message(outcome).say();
+        let row = Row::of_outcome(&outcome, self.stored, slip.way(), &self.provenance);
         if !cause.is_empty() {
             Event::NotStored { id: self.id, cause }.say();
         }
         let accepted = fate != Fate::Refused;
-        Landing { recipient: slip.recipient.to_string(), mailboxes: slip.mailboxes, onward: slip.onward, files, reply: status, accepted }
+        let landing = Landing {
+            recipient: slip.recipient.to_string(),
+            mailboxes: slip.mailboxes,
+            onward: slip.onward,
+            files,
+            reply: status,
+            accepted,
+        };
+        (landing, row)
     }
 
     fn remembered(self, landings: Vec<Landing>) -> Delivery {

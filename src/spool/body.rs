@@ -18,11 +18,12 @@ pub struct Body {
     octets: u64,
     lines: u64,
     ends_with_newline: bool,
+    journey: Option<Journey>,
 }
 
 impl Body {
     pub(super) fn new(folder: PathBuf) -> Self {
-        Self { folder, memory: Vec::new(), overflow: None, octets: 0, lines: 0, ends_with_newline: true }
+        Self { folder, memory: Vec::new(), overflow: None, octets: 0, lines: 0, ends_with_newline: true, journey: None }
     }
 
     /// Octets so far.
@@ -38,6 +39,13 @@ impl Body {
     /// Octets held in memory.
     pub fn in_memory(&self) -> usize {
         self.memory.capacity()
+    }
+
+    /// What the header section says, once all of the text has come. It is read once.
+    pub fn journey(&mut self) -> &Journey {
+        let head = header_end(&self.memory).unwrap_or(if self.overflow.is_none() { self.memory.len() } else { 0 });
+        let header = self.memory.get(..head).unwrap_or_default();
+        self.journey.get_or_insert_with(|| Journey::read(header))
     }
 
     /// Whether the next [`Body::take`] of that many octets would write to a file.
@@ -78,7 +86,7 @@ impl Body {
             None if self.overflow.is_none() => self.memory.len(),
             None => return Err(HeaderTooBig),
         };
-        let journey = Journey::read(self.memory.get(..head).unwrap_or_default());
+        let journey = self.journey.take().unwrap_or_else(|| Journey::read(self.memory.get(..head).unwrap_or_default()));
         let removed: Vec<&[u8]> = journey.replaced.iter().filter_map(|field| self.memory.get(field.clone())).collect();
         let octets = self.octets - removed.iter().map(|field| field.len() as u64).sum::<u64>();
         let lines = self.lines - removed.iter().map(|field| memchr::memchr_iter(b'\n', field).count() as u64).sum::<u64>();

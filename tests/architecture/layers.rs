@@ -3,8 +3,22 @@
 use super::source::{Source, all};
 
 /// The layers of the design's section 13: each uses only what stands above it.
-const LAYERS: [&str; 13] =
-    ["mail", "telemetry", "protocol", "sys", "directory", "router", "maildir", "spool", "relay", "server", "admin", "config", "app"];
+const LAYERS: [&str; 14] = [
+    "mail",
+    "telemetry",
+    "protocol",
+    "sys",
+    "ledger",
+    "directory",
+    "router",
+    "maildir",
+    "spool",
+    "relay",
+    "server",
+    "admin",
+    "config",
+    "app",
+];
 
 /// Modules without socket, clock, thread, disk or store. A folder stands for all in it.
 const PURE: [&str; 9] = [

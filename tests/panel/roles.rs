@@ -93,6 +93,7 @@ fn an_owner_meets_only_its_own_in_the_panel() {
         "/lists",
         "/domains",
         "/trash",
+        "/log",
         "/audit",
     ] {
         let page = browser.get(path);

@@ -10,6 +10,7 @@ pub mod args;
 pub mod connection;
 mod exchange;
 pub mod failure;
+mod log;
 pub mod output;
 mod password;
 pub mod probe;
@@ -34,6 +35,7 @@ pub async fn run(command: Administer, output: Output, place: Place) -> Result<()
         Administer::Test { address, timeout, fetch } => {
             trace::test(&connection, output, &spool, &address, trace::Followed { timeout, fetch }).await
         }
+        Administer::Log(question) => log::log(&connection, output, question).await,
         Administer::Export => exchange::export(&connection).await,
         Administer::Import { file } => exchange::import(&connection, output, &file).await,
     }

@@ -8,6 +8,7 @@ pub mod domains;
 pub mod exchange;
 pub mod fetch;
 pub mod lists;
+pub mod log;
 pub mod masters;
 pub mod names;
 pub mod password;

@@ -20,6 +20,7 @@ pub enum Here {
     Domains,
     Masters,
     Trash,
+    Log,
     Trace,
     Audit,
     Account,
@@ -56,7 +57,14 @@ const MENU: [(&str, &[Entry]); 4] = [
             entry(Here::Trash, "Trash", "/trash", Icon::Trash),
         ],
     ),
-    ("Look inside", &[entry(Here::Trace, "Test & Trace", "/trace", Icon::Route), entry(Here::Audit, "Audit", "/audit", Icon::Clock)]),
+    (
+        "Look inside",
+        &[
+            entry(Here::Log, "Log", "/log", Icon::Lines),
+            entry(Here::Trace, "Test & Trace", "/trace", Icon::Route),
+            entry(Here::Audit, "Audit", "/audit", Icon::Clock),
+        ],
+    ),
 ];
 
 /// A page of the panel.

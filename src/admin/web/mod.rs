@@ -18,6 +18,7 @@ mod gate;
 mod icon;
 mod layout;
 mod lists;
+mod log;
 mod masters;
 mod pops;
 mod removal;
@@ -76,6 +77,7 @@ pub fn router(login: Arc<Login>, service: Arc<Service>, smtp: Option<SocketAddr>
         .merge(trash::routes())
         .merge(trace::routes())
         .merge(audit::routes())
+        .merge(log::routes())
         .merge(account::routes())
         .route("/assets/{file}", routing::get(asset))
         .fallback(nothing_here)

@@ -2,10 +2,12 @@
 
 mod accounts;
 mod addresses;
+mod log;
 mod value;
 
 pub use accounts::{ListCommand, MasterCommand, PasswordSource, PopCommand};
 pub use addresses::{AliasCommand, DomainCommand, Seats};
+pub use log::LogQuestion;
 pub use value::{Quota, When};
 
 use std::ffi::OsString;
@@ -115,6 +117,11 @@ pub enum Administer {
         #[arg(long)]
         fetch: bool,
     },
+    /// Show what became of messages, recipient by recipient, newest first.
+    #[command(
+        after_help = "Kept for log.retention (14 days).\n\nExamples:\n  restante log --to info@example.org --since 1h\n  restante log --from @example.com --status refused\n  restante log --follow"
+    )]
+    Log(LogQuestion),
     /// Print the whole directory as JSON lines, password hashes included.
     #[command(
         after_help = "The output lets its reader try passwords: keep it as safe as the directory.\n\nExample:\n  restante export > restante.jsonl"

@@ -35,6 +35,15 @@ pub(super) fn when(text: &str) -> Result<When, String> {
     text.parse::<Timestamp>().or_else(|_| date()).map(When).map_err(|_| "give a date such as 2027-01-31, or 2027-01-31T12:00:00Z".into())
 }
 
+/// A moment, or how long ago it was.
+pub(super) fn since(text: &str) -> Result<When, String> {
+    let ago = |age: Duration| Timestamp::now().checked_sub(age).map(When).map_err(|error| error.to_string());
+    match humantime::parse_duration(text) {
+        Ok(age) => ago(age),
+        Err(_) => when(text).map_err(|why| format!("{why}; or how long ago, such as 1h or 3days")),
+    }
+}
+
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; give a time such as 10s or 2m"))
 }
