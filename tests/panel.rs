@@ -10,6 +10,8 @@ mod client;
 mod document;
 #[path = "panel/house.rs"]
 mod house;
+#[path = "panel/metrics.rs"]
+mod metrics;
 #[path = "panel/roles.rs"]
 mod roles;
 #[path = "panel/sessions.rs"]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, LOCATION};
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router, routing};
 use hyper::server::conn::http1;
@@ -134,19 +134,21 @@ async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin, client: Client, site
 struct Site {
     api: Router,
     web: Router,
-    context: Arc<Context>,
+    login: Arc<Login>,
+    service: Arc<Service>,
 }
 
 /// Everything, for clients that may speak. Test messages go to `smtp`.
 pub fn site(context: Arc<Context>, service: Arc<Service>, smtp: Option<SocketAddr>) -> Router {
     let login = Arc::new(Login::new(Arc::clone(&context), Arc::clone(&service.logins)));
     let api = api::for_tokens(api::router(Arc::clone(&context)), Arc::clone(&login));
-    let web = web::router(login, service, smtp);
+    let web = web::router(Arc::clone(&login), Arc::clone(&service), smtp);
     Router::new()
         .route("/health/live", routing::get(async || "ok\n"))
         .route("/health/ready", routing::get(ready))
+        .route("/metrics", routing::get(metrics))
         .fallback(api_or_panel)
-        .with_state(Site { api, web, context })
+        .with_state(Site { api, web, login, service })
 }
 
 async fn api_or_panel(State(site): State<Site>, request: Request) -> Response {
@@ -157,13 +159,18 @@ async fn api_or_panel(State(site): State<Site>, request: Request) -> Response {
 /// Whether requests can be answered: the directory can be read.
 async fn ready(State(site): State<Site>) -> Response {
     let readable = super::login::blocking(move || {
-        let snapshot = site.context.directory.snapshot();
+        let snapshot = site.login.context().directory.snapshot();
         Ok(snapshot.masters(None, 1).map(|_| snapshot.revision())?)
     });
     match readable.await {
         Ok(_) => "ok\n".into_response(),
         Err(problem) => (StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n")).into_response(),
     }
+}
+
+async fn metrics(State(site): State<Site>, client: Option<Extension<Client>>, headers: HeaderMap) -> Response {
+    let Site { login, service, .. } = site;
+    super::metrics::show(&login, service, client.map(|Extension(client)| client), &headers).await
 }
 
 /// Sends a browser on; a program is told, since its token has been read by the network already.

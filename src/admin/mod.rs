@@ -17,6 +17,7 @@ pub mod cli;
 pub mod context;
 pub mod http;
 pub mod login;
+mod metrics;
 pub mod operations;
 pub mod permission;
 pub mod problem;

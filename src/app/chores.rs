@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
+use rustix::fs::statvfs;
 use tokio::sync::watch;
 use tokio::task::{self, JoinHandle};
 use tokio::time::{self, MissedTickBehavior};
@@ -18,7 +19,7 @@ use crate::directory::{Actor, Change, Directory};
 use crate::maildir::Maildirs;
 use crate::server::Service;
 use crate::spool::Spool;
-use crate::telemetry::Event;
+use crate::telemetry::{Event, meter};
 
 /// Copies whose mailbox failed are tried again so often.
 const WAITING: Duration = Duration::from_secs(60);
@@ -28,6 +29,9 @@ const USES: Duration = Duration::from_secs(30);
 
 /// The trash is looked through at start, and then so often.
 const TRASH: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How often the dashboard's charts of disk and queue get a point.
+const SAMPLE: Duration = Duration::from_secs(60);
 
 /// How often the delivery log is cut to its age and size.
 const LOG: Duration = Duration::from_secs(10 * 60);
@@ -56,6 +60,10 @@ pub(super) fn begin(
         let ledger = Arc::clone(&service.ledger);
         move || ledger.cut(Timestamp::now()).map_err(|error| error.to_string())
     };
+    let sample = {
+        let (spool, maildirs) = (Arc::clone(spool), Arc::clone(maildirs));
+        move || look_around(&spool, &maildirs)
+    };
     let numbers = {
         let (spool, stopped) = (Arc::clone(spool), stop.subscribe());
         move || if *stopped.borrow() { last_id.close(&spool) } else { last_id.reserve(&spool) }.map_err(|error| error.to_string())
@@ -64,6 +72,7 @@ pub(super) fn begin(
         task::spawn(every(numbering::PERIOD, "noting the last id of a message", stop, AtStop::Once, numbers)),
         task::spawn(every(WAITING, "delivering waiting copies", stop, AtStop::Leave, waiting)),
         task::spawn(every(USES, "writing use counts of aliases", stop, AtStop::Once, uses)),
+        task::spawn(every(SAMPLE, "looking at the disk and the queue", stop, AtStop::Leave, sample)),
         task::spawn(every(LOG, "cutting the delivery log", stop, AtStop::Leave, log)),
         task::spawn(every(TRASH, "purging the trash", stop, AtStop::Leave, trash)),
     ]
@@ -111,6 +120,15 @@ fn deliver_waiting(directory: &Directory, spool: &Spool) -> Result<(), String> {
     if left > 0 {
         Event::CopiesWaiting { count: left }.say();
     }
+    Ok(())
+}
+
+fn look_around(spool: &Spool, maildirs: &Maildirs) -> Result<(), String> {
+    let disk = statvfs(maildirs.root()).map_err(|error| error.to_string())?;
+    let size = disk.f_blocks.saturating_mul(disk.f_frsize);
+    let used = size.saturating_sub(disk.f_bavail.saturating_mul(disk.f_frsize));
+    let waiting = spool.waiting().map_err(|error| error.to_string())?;
+    meter().minutes.sample(Some((used, size)), Some(waiting as u64));
     Ok(())
 }
 

@@ -24,7 +24,7 @@ use self::uses::Counted;
 use super::change::{Actor, Applied, Change, ChangeError, Effect};
 use super::model::{AccountId, AliasKey, Revision, Token};
 use super::rules::{self, Context, Expected};
-use super::schema::{self, Key, Record};
+use super::schema::{self, Family, Key, Record};
 use super::view::Unreadable;
 
 pub use self::imagined::Imagined;
@@ -122,6 +122,19 @@ impl Directory {
         let fresh = AccountId(self.next_id.load(Ordering::Relaxed));
         let snapshot = self.snapshot();
         Ok(rules::decide(&snapshot, change, None, Context { now, fresh })?.effects)
+    }
+
+    /// How many records there are of each kind, about: what the engine can tell without counting.
+    pub fn about(&self) -> Vec<(&'static str, u64)> {
+        let kinds = [
+            ("domain", Family::Domains),
+            ("master", Family::Masters),
+            ("pop", Family::Pops),
+            ("list", Family::Lists),
+            ("alias", Family::Aliases),
+            ("trashed", Family::Trash),
+        ];
+        kinds.into_iter().map(|(kind, family)| (kind, self.engine.about(family))).collect()
     }
 
     /// Notes that mail came through an alias: counted in memory, written now and then by [`Directory::write_uses`].

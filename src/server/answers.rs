@@ -25,7 +25,7 @@ use crate::protocol::smtp::{Answer, Class, Question, Reply, Session};
 use crate::router::{self, Decision, Destination, Route, Trail};
 use crate::spool::outgoing::Kind;
 use crate::spool::{Body, Failure, Outcomes, Results, Routed, Routing};
-use crate::telemetry::{Event, Refusal, event};
+use crate::telemetry::{Event, Refusal, event, meter};
 
 /// Finds the answer and gives it to the session.
 pub async fn answer(
@@ -68,7 +68,9 @@ async fn admit(service: &Arc<Service>, transaction: &mut Transaction, origin: &O
     if transaction.accepted.is_empty() {
         transaction.begun = now;
     }
+    let asked = Instant::now();
     let route = router::route(&service.directory.snapshot(), &recipient.path, &service.rules.load().routing, now);
+    meter().routed(asked.elapsed());
     let (route, reserved) = reserve(service, transaction, route, origin.size.unwrap_or_default()).await;
     transaction.routed = Timestamp::now();
     let reply = match route.decision {
@@ -82,6 +84,8 @@ async fn admit(service: &Arc<Service>, transaction: &mut Transaction, origin: &O
     };
     if transaction.refuse() {
         say_refused(service, origin, &recipient.path, &reply, &route.trail);
+    } else {
+        meter().refused_unsaid(&reply.to_string());
     }
     Err(reply)
 }

@@ -20,7 +20,7 @@ use super::{ReverseLookup, Rules, Service, contains};
 use crate::protocol::pop3;
 use crate::protocol::pop3::reply::Whose;
 use crate::protocol::smtp::{Busy, Dialect, Encryption, Peer, Reply, Session, Trust};
-use crate::telemetry::Event;
+use crate::telemetry::{Event, meter};
 
 /// How long a refused client may take to read why.
 const REFUSAL: Duration = Duration::from_secs(5);
@@ -90,6 +90,7 @@ pub fn busy(rules: &Rules, door: Door, what: Busy) -> String {
 
 /// Serves a client on a Unix socket. It is a program of this machine: no TLS, no limits by client.
 pub async fn serve_unix(mut stream: UnixStream, door: Door, place: Place, service: Arc<Service>) {
+    let _session = meter().session(door.name());
     if door.is_pop3() {
         Box::pin(super::pop3::serve(stream, BytesMut::new(), None, door, service)).await;
         return drop(place);
@@ -105,6 +106,7 @@ pub async fn serve_unix(mut stream: UnixStream, door: Door, place: Place, servic
 
 /// Serves a client on TCP.
 pub async fn serve_tcp(mut stream: TcpStream, address: IpAddr, door: Door, mut place: Place, service: Arc<Service>) {
+    let _session = meter().session(door.name());
     let rules = service.rules.load_full();
     let mut input = BytesMut::new();
     let mut address = address.to_canonical();

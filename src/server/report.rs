@@ -15,7 +15,7 @@ use crate::mail::trace::{Client, With};
 use crate::mail::{Envelope, ForwardPath, Name, QueueId};
 use crate::protocol::smtp::Reply;
 use crate::spool::Stored;
-use crate::telemetry::{Delivery, Event, Fate, Landing, Outcome, event};
+use crate::telemetry::{Delivery, Event, Fate, Landing, Outcome, event, meter};
 
 /// The one way to a `250` after data: the disk has it.
 fn queued(stored: &Stored) -> Reply {
@@ -94,6 +94,7 @@ impl Report {
             rows.push(row);
             replies.push(reply);
         }
+        meter().message(self.size, Duration::try_from(self.stored.duration_since(self.received)).unwrap_or_default());
         service.recent.note(self.remembered(landings));
         (replies, rows)
     }

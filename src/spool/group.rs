@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::Core;
 use super::accept::{Abandon, Done, Failure, Places, Wish, results};
@@ -15,7 +16,7 @@ use crate::directory::AccountId;
 use crate::mail::QueueId;
 use crate::maildir::{PublishError, Reservation, Staged};
 use crate::router::Destination;
-use crate::telemetry::Event;
+use crate::telemetry::{Event, meter};
 
 /// Octets that one group gathers at most.
 const GROUP: usize = 1 << 20;
@@ -139,7 +140,10 @@ impl Core {
     /// Writes a group to the log.
     fn commit(&self, group: Vec<Ready>) -> Vec<(Ready, Result<Ticket, Failure>)> {
         let payloads: Vec<&[u8]> = group.iter().map(|ready| ready.payload.as_slice()).collect();
-        match self.log.append(&payloads) {
+        let begun = Instant::now();
+        let appended = self.log.append(&payloads);
+        meter().synced(begun.elapsed());
+        match appended {
             Ok(tickets) => group.into_iter().zip(tickets.into_iter().map(Ok)).collect(),
             Err(error) => {
                 let failure = Failure::from(error);

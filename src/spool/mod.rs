@@ -195,6 +195,17 @@ impl Spool {
         self.core.deliver_queue(&whereabouts)
     }
 
+    /// Octets of the log that are in use, and how many there may be.
+    pub fn log_fill(&self) -> (u64, u64) {
+        (self.core.log.fill(), self.core.log.bound())
+    }
+
+    /// Accepted copies that wait for their mailbox.
+    pub fn waiting(&self) -> io::Result<usize> {
+        let files = self.core.disk.list(&self.core.queue)?;
+        Ok(files.iter().filter(|(file, _)| matches!(waiting::Entry::of(file), waiting::Entry::Waiting(_))).count())
+    }
+
     /// Makes everything durable that lies in mailboxes, so that the log's space can be used again. It happens by itself.
     pub fn checkpoint(&self) -> io::Result<()> {
         self.core.checkpoint()

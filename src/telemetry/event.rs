@@ -186,8 +186,9 @@ pub struct Visit<'a> {
 }
 
 impl Event<'_> {
-    /// Writes the event to the log. One match over all of them: an event without words does not compile.
+    /// Counts the event, and writes it to the log. One match over all of them: an event without words does not compile.
     pub fn say(&self) {
+        super::meter().count(self);
         match *self {
             Self::Starting { version, hostname } => info!(version, hostname, "starting"),
             Self::Listening { service, address } => info!(service, address, "listening"),

@@ -14,6 +14,9 @@ use super::visitor::Visitor;
 use super::{Answer, Panel, Shared};
 use crate::admin::operations::status::{self, Status};
 use crate::admin::operations::{Paging, audit};
+use crate::telemetry::meter;
+
+mod day;
 
 /// Messages, and changes, that are shown.
 const LATEST: usize = 8;
@@ -37,7 +40,7 @@ async fn show(State(panel): Shared, visitor: Visitor) -> Answer {
                 @if let Some(disk) = status.disk { (disk_tile(disk)) }
             }
         }
-        @if visitor.is_admin() { (latest(&status)) }
+        @if visitor.is_admin() { (day::charts(&meter().minutes.day(day::PART, day::TOP))) (latest(&status)) }
         section aria-labelledby="changes" {
             h2 #changes { "Latest changes" }
             @if changes.items.is_empty() { p.empty { "Nothing was changed yet." } }

@@ -11,6 +11,7 @@
 mod account;
 mod aliases;
 mod audit;
+mod chart;
 mod dashboard;
 mod domains;
 mod form;

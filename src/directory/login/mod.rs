@@ -28,7 +28,7 @@ use super::store::{Directory, Subject};
 use super::view::{Unreadable, View};
 use super::{Actor, Change};
 use crate::mail::{Name, Network, Secret};
-use crate::telemetry::Event;
+use crate::telemetry::{Event, meter};
 
 /// How long a login that met a limit waits for its reply: asking again at once is of no use.
 const LIMITED_PAUSE: Duration = Duration::from_secs(1);
@@ -133,6 +133,7 @@ impl Logins {
     pub async fn pop(self: &Arc<Self>, name: &str, secret: &Secret, origin: Origin) -> Result<Pop, Denied> {
         match self.log_in(Kind::Pop, name, secret, origin).await? {
             (Account::Pop(pop), Shown::Password) => {
+                meter().logged_in(origin.service);
                 self.directory.logged_in(pop.id, Timestamp::now());
                 Ok(pop)
             }
@@ -144,7 +145,10 @@ impl Logins {
     /// A master.
     pub async fn master(self: &Arc<Self>, name: &str, secret: &Secret, origin: Origin) -> Result<Master, Denied> {
         match self.log_in(Kind::Master, name, secret, origin).await? {
-            (Account::Master(master), _) => Ok(master),
+            (Account::Master(master), _) => {
+                meter().logged_in(origin.service);
+                Ok(master)
+            }
             (Account::Pop(_), _) => Err(Denied::Wrong),
         }
     }

@@ -69,6 +69,13 @@ impl Engine {
         self.database.get_pinned_cf(self.family(key.family)?, &key.bytes).map_err(|e| unreadable(&e))
     }
 
+    /// How many records a family holds, about; 0 where it cannot be told.
+    pub fn about(&self, family: Family) -> u64 {
+        let estimate =
+            self.family(family).ok().and_then(|family| self.database.property_int_value_cf(family, "rocksdb.estimate-num-keys").ok());
+        estimate.flatten().unwrap_or_default()
+    }
+
     /// Writes a batch: when this returns, the disk has it.
     pub fn write(&self, batch: WriteBatch) -> Result<(), Unreadable> {
         let mut options = WriteOptions::default();

@@ -282,6 +282,12 @@ impl Log {
     }
 
     /// The most octets that it takes.
+    /// Octets of segments that are in use.
+    pub(crate) fn fill(&self) -> u64 {
+        let writer = self.writer();
+        writer.slots.saturating_sub(writer.free.len() as u64).saturating_mul(self.bounds.segment)
+    }
+
     pub(crate) fn bound(&self) -> u64 {
         self.bounds.total
     }
