@@ -5,14 +5,17 @@
 //! after the peer's own `2yz` to the whole message, and that nothing a peer sends or withholds takes unbounded memory
 //! or time. Refuses to know when to try, how often, and where a message waits: that is the queue's.
 //!
-//! Reading order: [`outgoing`] (what is sent), [`verdict`] (what became of it), [`settings`], [`target`] (where to).
+//! Reading order: [`outgoing`] (what is sent), [`verdict`] (what became of it), [`settings`], [`target`] (where to), [`submit`]
+//! (mail that is made here).
 
 pub mod outgoing;
 pub mod settings;
+pub mod submit;
 pub mod target;
 pub mod verdict;
 
 pub use outgoing::{Outgoing, To};
 pub use settings::{Mode, Schedule, Settings, Smarthost, Timeouts, Tls};
+pub use submit::{Addressee, Letter, Office, Unsent};
 pub use target::NextHop;
 pub use verdict::{Diagnostic, Remote, Security, Status, SuccessReport, Taken, Trouble, Verdict};

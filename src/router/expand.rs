@@ -185,12 +185,17 @@ impl<'a, V: View + ?Sized> Expansion<'a, V> {
         if let Some(address) = local {
             return self.follow_address(address, Via::Entry, depth);
         }
+        self.leave(&mailbox);
+        Ok(())
+    }
+
+    /// An address elsewhere.
+    pub fn leave(&mut self, mailbox: &Mailbox) {
         let mailbox = mailbox.with_folded_domain();
         if self.outside.insert(mailbox.clone()) {
             self.steps.push(Step::Leave { mailbox: mailbox.clone(), relay: self.limits.relay });
             self.ends.relays.push(mailbox);
         }
-        Ok(())
     }
 
     /// Whether the address is in a domain of ours; the question joins the trail.

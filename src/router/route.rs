@@ -19,6 +19,11 @@ pub fn route<V: View + ?Sized>(view: &V, recipient: &ForwardPath, limits: &Limit
         ForwardPath::Postmaster => bare_postmaster(&mut expansion),
         ForwardPath::Mailbox(mailbox) => given(&mut expansion, mailbox),
     };
+    concluded(expansion, decided)
+}
+
+fn concluded<V: View + ?Sized>(expansion: Expansion<'_, V>, decided: Result<Refused, Stop>) -> Route {
+    let limits = expansion.limits;
     let Expansion { mut steps, followed, ends, .. } = expansion;
     let decision = match decided {
         Ok(None) => ends.decide(limits),
@@ -31,6 +36,20 @@ pub fn route<V: View + ?Sized>(view: &V, recipient: &ForwardPath, limits: &Limit
     };
     let trail = Trail::new(steps, decision.reply());
     Route { decision, trail, followed }
+}
+
+/// Routes a recipient of mail that is made here: it may be elsewhere.
+pub fn route_anywhere<V: View + ?Sized>(view: &V, recipient: &Mailbox, limits: &Limits, now: Timestamp) -> Route {
+    let mut expansion = Expansion::new(view, limits, now);
+    let decided = match recipient.address().map(|address| expansion.is_local(&address)) {
+        Some(Ok(true)) => return route(view, &ForwardPath::Mailbox(recipient.clone()), limits, now),
+        Some(Err(error)) => Err(error.into()),
+        Some(Ok(false)) | None => {
+            expansion.leave(recipient);
+            Ok(None)
+        }
+    };
+    concluded(expansion, decided)
 }
 
 /// Asks each mailbox of a route for room, and turns the route into a refusal where there is none.

@@ -286,7 +286,11 @@ impl Core {
                 Err(results) => results,
             },
             Safety::Synced if copies => self.publish_synced(id, &wishes, verdicts, staged, outcomes),
-            _ => results(id, &wishes, verdicts, &Places::new()),
+            _ => {
+                // The staged copies go before anybody hears of it.
+                drop(staged);
+                results(id, &wishes, verdicts, &Places::new())
+            }
         };
         if let Some(left) = left {
             left.confirm(&results);

@@ -138,6 +138,10 @@ pub enum Event<'a> {
     CheckpointFailed { cause: &'a str },
     /// Copies in the spool that wait for a mailbox that failed.
     CopiesWaiting { count: usize },
+    /// Mail that is made here has nowhere to go.
+    LetterUnroutable { recipient: &'a ForwardPath, status: &'a str },
+    /// Mail that is made here was handed in.
+    LetterSubmitted { id: QueueId, sender: &'a ReversePath, recipients: usize, taken: usize },
     /// A periodic task failed; it will be tried again.
     TaskFailed { task: &'a str, cause: &'a str },
 
@@ -245,6 +249,12 @@ impl Event<'_> {
                 error!(cause, "the mail's file system could not be synced; the spool's log keeps its mail, and grows; see to the disk")
             }
             Self::CopiesWaiting { count } => warn!(count, "copies wait in the spool for a mailbox that cannot be written"),
+            Self::LetterUnroutable { recipient, status } => {
+                warn!(to = recipient.to_string(), status, "mail of our own has nowhere to go")
+            }
+            Self::LetterSubmitted { id, sender, recipients, taken } => {
+                info!(id = id.to_string(), from = sender.to_string(), recipients, taken, "mail of our own handed in")
+            }
             Self::LoginFailed { service, client, name } => warn!(service, client, name, "login failed: wrong name or password"),
             Self::LoginsLimited { service, what, whose } => {
                 warn!(service, what, whose, "too many failed logins; further ones are refused for a while")

@@ -4,7 +4,8 @@
 //! to the first row has to pass every deleted one before it. Texts lie in blob files, so that compaction moves keys alone.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, CompactionDecision, DBCompressionType, DBRecoveryMode,
@@ -93,9 +94,13 @@ pub(super) enum Durable {
     Soon,
 }
 
-/// The database.
+type Database = DBWithThreadMode<SingleThreaded>;
+
+/// The database. It is made with the first message: a server from which nothing leaves pays nothing for it.
 pub(super) struct Engine {
-    database: DBWithThreadMode<SingleThreaded>,
+    path: PathBuf,
+    database: OnceLock<Database>,
+    making: Mutex<()>,
 }
 
 /// Rows, in order.
@@ -103,64 +108,86 @@ pub(super) type Rows<'a> = Box<dyn Iterator<Item = io::Result<(Box<[u8]>, Box<[u
 
 impl Engine {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let cache = Cache::new_lru_cache(CACHE_OCTETS);
-        let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family_options(family, &cache)));
-        let database = DBWithThreadMode::open_cf_descriptors(&database_options(), path, families).map_err(failed)?;
-        Ok(Self { database })
+        let engine = Self { path: path.to_owned(), database: OnceLock::new(), making: Mutex::default() };
+        // The file that RocksDB begins with.
+        if path.join("CURRENT").exists() {
+            engine.made()?;
+        }
+        Ok(engine)
     }
 
-    fn family(&self, family: Family) -> io::Result<&ColumnFamily> {
-        self.database.cf_handle(family.name()).ok_or_else(|| io::Error::other(format!("the queue has no family `{}`", family.name())))
+    fn made(&self) -> io::Result<&Database> {
+        if let Some(database) = self.database.get() {
+            return Ok(database);
+        }
+        let _one = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.database.get().is_none() {
+            let cache = Cache::new_lru_cache(CACHE_OCTETS);
+            let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family_options(family, &cache)));
+            let database = Database::open_cf_descriptors(&database_options(), &self.path, families).map_err(failed)?;
+            return Ok(self.database.get_or_init(|| database));
+        }
+        self.database.get().ok_or_else(|| io::Error::other("the queue is not open"))
     }
 
     pub(super) fn get(&self, family: Family, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        self.database.get_cf(self.family(family)?, key).map_err(failed)
+        let Some(database) = self.database.get() else { return Ok(None) };
+        database.get_cf(within(database, family)?, key).map_err(failed)
     }
 
     /// The rows from `from` on, and before `end`.
     pub(super) fn rows(&self, family: Family, from: &[u8], end: Option<Vec<u8>>) -> io::Result<Rows<'_>> {
+        let Some(database) = self.database.get() else { return Ok(Box::new(std::iter::empty())) };
         let mut options = ReadOptions::default();
         if let Some(end) = end {
             options.set_iterate_upper_bound(end);
         }
-        let rows = self.database.iterator_cf_opt(self.family(family)?, options, IteratorMode::From(from, Direction::Forward));
+        let rows = database.iterator_cf_opt(within(database, family)?, options, IteratorMode::From(from, Direction::Forward));
         Ok(Box::new(rows.map(|row| row.map_err(failed))))
     }
 
     /// The last key.
     pub(super) fn last(&self, family: Family) -> io::Result<Option<Box<[u8]>>> {
-        let row = self.database.iterator_cf(self.family(family)?, IteratorMode::End).next();
+        let Some(database) = self.database.get() else { return Ok(None) };
+        let row = database.iterator_cf(within(database, family)?, IteratorMode::End).next();
         row.transpose().map(|row| row.map(|(key, _)| key)).map_err(failed)
     }
 
     pub(super) fn put(&self, batch: &mut WriteBatch, family: Family, key: &[u8], value: &[u8]) -> io::Result<()> {
-        batch.put_cf(self.family(family)?, key, value);
+        batch.put_cf(within(self.made()?, family)?, key, value);
         Ok(())
     }
 
     pub(super) fn delete(&self, batch: &mut WriteBatch, family: Family, key: &[u8]) -> io::Result<()> {
-        batch.delete_cf(self.family(family)?, key);
+        batch.delete_cf(within(self.made()?, family)?, key);
         Ok(())
     }
 
     /// Adds to a count.
     pub(super) fn add(&self, batch: &mut WriteBatch, key: &[u8], by: i64) -> io::Result<()> {
         if by != 0 {
-            batch.merge_cf(self.family(Family::Counts)?, key, by.to_le_bytes());
+            batch.merge_cf(within(self.made()?, Family::Counts)?, key, by.to_le_bytes());
         }
         Ok(())
     }
 
     pub(super) fn write(&self, batch: WriteBatch, durable: Durable) -> io::Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
         let mut options = WriteOptions::default();
         options.set_sync(durable == Durable::Now);
-        self.database.write_opt(batch, &options).map_err(failed)
+        self.made()?.write_opt(batch, &options).map_err(failed)
     }
 
     /// Waits until the disk has everything that was written.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.database.flush_wal(true).map_err(failed)
+        self.database.get().map_or(Ok(()), |database| database.flush_wal(true).map_err(failed))
     }
+}
+
+fn within(database: &Database, family: Family) -> io::Result<&ColumnFamily> {
+    database.cf_handle(family.name()).ok_or_else(|| io::Error::other(format!("the queue has no family `{}`", family.name())))
 }
 
 /// The engine's own words; a full disk is told apart by them, as RocksDB has no code of its own for it.

@@ -157,8 +157,10 @@ impl Queue {
 
     /// Writes without waiting for the disk.
     fn write_soon(&self, batch: WriteBatch) -> io::Result<()> {
-        self.engine.write(batch, Durable::Soon)?;
-        self.unsynced().get_or_insert_with(Instant::now);
+        if !batch.is_empty() {
+            self.engine.write(batch, Durable::Soon)?;
+            self.unsynced().get_or_insert_with(Instant::now);
+        }
         Ok(())
     }
 
