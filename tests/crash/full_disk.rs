@@ -13,7 +13,7 @@ use crate::world::process::{Process, until};
 use crate::world::{Settings, User, World};
 
 /// Room for an empty directory and some mail.
-const SIZE: &str = "96m";
+const SIZE: &str = "192m";
 
 /// How long the service may take to notice that there is room again.
 const RESUMED: Duration = Duration::from_secs(60);
