@@ -4,7 +4,7 @@
 //! an [`Envelope`]. Promises that two spellings of one address compare equal, because folding happens while parsing
 //! (case, Unicode NFC, IDNA, trailing dot). Refuses to know sockets, clocks, disks, the directory, and replies.
 //!
-//! Reading order: [`domain`], [`address`], [`name`], [`secret`], [`envelope`], [`trace`], [`id`], [`network`], [`limits`].
+//! Reading order: [`domain`], [`address`], [`name`], [`secret`], [`status`], [`envelope`], [`trace`], [`id`], [`network`], [`limits`].
 
 pub mod address;
 pub mod domain;
@@ -14,6 +14,7 @@ pub mod limits;
 pub mod name;
 pub mod network;
 pub mod secret;
+pub mod status;
 pub mod trace;
 
 pub use address::{Address, AddressError, Host, Mailbox};
@@ -23,3 +24,4 @@ pub use id::QueueId;
 pub use name::{Name, NameError};
 pub use network::Network;
 pub use secret::{Secret, WeakPassword};
+pub use status::Status;

@@ -5,17 +5,27 @@
 //! after the peer's own `2yz` to the whole message, and that nothing a peer sends or withholds takes unbounded memory
 //! or time. Refuses to know when to try, how often, and where a message waits: that is the queue's.
 //!
-//! Reading order: [`outgoing`] (what is sent), [`verdict`] (what became of it), [`settings`], [`target`] (where to), [`submit`]
-//! (mail that is made here).
+//! Reading order: [`outgoing`] (what is sent), [`verdict`] (what became of it), [`settings`], [`target`] (where to), `lookup` (what
+//! DNS says), [`courier`] (host after host), `pool` (connections kept), `client` (one connection), `reading` (the text), `wire` and
+//! [`tls`] (bytes), [`submit`] (mail that is made here). The grammar of the conversation is [`crate::protocol::smtp::client`]'s.
 
+mod client;
+pub mod courier;
+mod lookup;
 pub mod outgoing;
+mod pool;
+mod reading;
 pub mod settings;
 pub mod submit;
 pub mod target;
+pub mod tls;
 pub mod verdict;
+mod wire;
 
+pub use courier::Courier;
 pub use outgoing::{Outgoing, To};
 pub use settings::{Mode, Schedule, Settings, Smarthost, Timeouts, Tls};
 pub use submit::{Addressee, Letter, Office, Unsent};
 pub use target::NextHop;
+pub use tls::Trust;
 pub use verdict::{Diagnostic, Remote, Security, Status, SuccessReport, Taken, Trouble, Verdict};

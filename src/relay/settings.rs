@@ -87,7 +87,7 @@ pub struct Exception {
 pub struct Timeouts {
     /// A TCP connection to one address.
     pub connect: Duration,
-    /// All hosts and addresses of one attempt, until one of them greets.
+    /// All hosts and addresses of one attempt, until one of them is ready for a message.
     pub connect_in_all: Duration,
     /// The greeting, and the replies to `EHLO`, `MAIL` and `RCPT`; also a TLS handshake.
     pub command: Duration,
@@ -154,7 +154,7 @@ impl Default for Timeouts {
         let minutes = |count: u64| Duration::from_secs(60 * count);
         Self {
             connect: Duration::from_secs(30),
-            connect_in_all: minutes(3),
+            connect_in_all: minutes(10),
             command: minutes(5),
             data_begin: minutes(2),
             data_block: minutes(3),

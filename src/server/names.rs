@@ -8,11 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::rr::RData;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time;
+
+use crate::sys::dns::{self, RData};
 
 /// Lookups under way at a time.
 const QUERIES: usize = 256;
@@ -32,13 +31,7 @@ pub struct Names {
 impl Names {
     /// Asks these resolvers, or those that this machine is configured for; nothing if it is configured for none.
     pub fn asking(resolvers: &[SocketAddr]) -> Option<Self> {
-        let builder = if resolvers.is_empty() {
-            TokioResolver::builder_tokio().ok()?
-        } else {
-            let servers = resolvers.iter().map(server).collect();
-            TokioResolver::builder_with_config(ResolverConfig::from_parts(None, Vec::new(), servers), TokioRuntimeProvider::default())
-        };
-        Some(Self { resolver: builder.build().ok()?, room: Arc::new(Semaphore::new(QUERIES)) })
+        Some(Self { resolver: dns::resolver(resolvers).ok()?, room: Arc::new(Semaphore::new(QUERIES)) })
     }
 
     /// Begins to look for the name of an address. The receiver never hears of a name that does not exist.
@@ -55,14 +48,6 @@ impl Names {
         });
         Some(receiver)
     }
-}
-
-fn server(address: &SocketAddr) -> NameServerConfig {
-    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
-        connection.port = address.port();
-        connection
-    });
-    NameServerConfig::new(address.ip(), true, connections.to_vec())
 }
 
 async fn verified(resolver: &TokioResolver, address: IpAddr) -> Option<String> {

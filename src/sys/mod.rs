@@ -1,10 +1,11 @@
-//! Ports to the world: disk, clock, and the numbering of messages.
+//! Ports to the world: disk, clock, DNS, and the numbering of messages.
 //!
 //! Owns every call that leaves the process for the file system or the clock on behalf of [`crate::maildir`] and
 //! [`crate::spool`]. Refuses to know what is stored.
 
 pub mod clock;
 pub mod disk;
+pub mod dns;
 pub mod folder;
 
 pub use clock::Numbering;

@@ -3,8 +3,9 @@
 //! Reading order: [`settings`], [`reply`], `command` (the table that is the specification), `path`, `extensions` and
 //! `xclient` (what arguments may be), `state` and `transaction` (what each command does where), `intake` (message text under its
 //! limits), [`session`] (the machine as its driver sees it), `dispatch` (from input to transition),
-//! `rehearsal` (what it would say, for those who ask beforehand).
+//! `rehearsal` (what it would say, for those who ask beforehand). The other side of the conversation is [`client`].
 
+pub mod client;
 mod command;
 mod dispatch;
 mod extensions;
