@@ -1,6 +1,7 @@
 //! What operations work on: the parts of the server that they need, and nothing else of it.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
@@ -12,6 +13,7 @@ use crate::ledger::Ledger;
 use crate::maildir::{Maildirs, Over};
 use crate::protocol::smtp;
 use crate::router::Limits;
+use crate::spool::Queue;
 use crate::telemetry::Recent;
 
 /// The parts that operations work on. One for each process; shared by all requests.
@@ -24,10 +26,20 @@ pub struct Context {
     pub recent: Option<Arc<Recent>>,
     /// The delivery log; none where nobody said where it lies.
     pub ledger: Option<Arc<Ledger>>,
+    /// Mail that waits; none where nobody said where it lies.
+    pub waits: Option<Waits>,
     /// What a reload of the configuration may change.
     pub rules: ArcSwap<Rules>,
     /// How the server calls for mail itself; nothing where no server runs, or before it listens.
     pub calling: OnceLock<Calling>,
+}
+
+/// Where mail waits.
+pub struct Waits {
+    /// For its next hop.
+    pub queue: Arc<Queue>,
+    /// For its mailbox: the folder of the copies.
+    pub copies: PathBuf,
 }
 
 /// What it takes to call for mail at the server's own door.
@@ -56,7 +68,13 @@ pub struct Rules {
 impl Context {
     /// Brings the parts together.
     pub fn new(directory: Arc<Directory>, maildirs: Arc<Maildirs>, recent: Option<Arc<Recent>>, rules: Rules) -> Self {
-        Self { directory, maildirs, recent, ledger: None, rules: ArcSwap::from_pointee(rules), calling: OnceLock::new() }
+        Self { directory, maildirs, recent, ledger: None, waits: None, rules: ArcSwap::from_pointee(rules), calling: OnceLock::new() }
+    }
+
+    /// With the mail that waits in that spool.
+    pub fn with_queue(mut self, queue: Arc<Queue>, spool: &Path) -> Self {
+        self.waits = Some(Waits { queue, copies: spool.join("queue") });
+        self
     }
 
     /// With the delivery log.

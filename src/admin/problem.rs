@@ -111,6 +111,8 @@ kinds! {
     NoSuchToken = "urn:restante:problem:no-such-token", "No such token", 404, NoSuchThing;
     /// Unknown to the notes about recent messages.
     NoSuchDelivery = "urn:restante:problem:no-such-delivery", "No such delivery", 404, NoSuchThing;
+    /// Not in the queue, or not any more.
+    NoSuchMessage = "urn:restante:problem:no-such-message", "No such message", 404, NoSuchThing;
     /// D6.
     WeakPassword = "urn:restante:problem:weak-password", "The password does not fit the rules", 422, Failed;
     /// A value that makes no sense.
@@ -139,6 +141,8 @@ kinds! {
     Log = "urn:restante:problem:log", "The delivery log failed", 500, Failed;
     /// The directory changed, and a Maildir could not follow.
     Maildir = "urn:restante:problem:maildir", "A Maildir failed", 500, Failed;
+    /// The queue cannot be read or written.
+    Queue = "urn:restante:problem:queue", "The queue failed", 500, Failed;
     /// Anything else, with the cause.
     Internal = "urn:restante:problem:internal", "The server failed", 500, Failed;
 }

@@ -21,6 +21,8 @@ use crate::config::{self, Config, LoadError};
 use crate::directory::Directory;
 use crate::ledger::Ledger;
 use crate::maildir::Maildirs;
+use crate::spool::Queue;
+use crate::sys::Real;
 
 /// The configuration file where nobody names another.
 const DEFAULT_FILE: &str = "config/restante.toml";
@@ -129,7 +131,10 @@ pub(super) fn open(config: &Config) -> Result<Arc<Context>, Refused> {
     let directory = Arc::new(Directory::open(&config.spool.join("directory"))?);
     let maildirs = Maildirs::new(config.mail.clone()).map_err(|error| cannot(&config.mail.root, error))?;
     let ledger = Arc::new(Ledger::unattended(config.ledger.clone()));
-    Ok(Arc::new(Context::new(directory, Arc::new(maildirs), None, rules(config)).with_ledger(ledger)))
+    let path = config.spool.join("outgoing");
+    let queue = Queue::open(&path, Arc::new(Real)).map_err(|error| cannot(&path, error))?;
+    let context = Context::new(directory, Arc::new(maildirs), None, rules(config)).with_ledger(ledger);
+    Ok(Arc::new(context.with_queue(Arc::new(queue), &config.spool)))
 }
 
 /// What of the configuration the operations go by.

@@ -174,7 +174,8 @@ fn open(config: Config) -> Result<Opened, StartError> {
     let recent = Arc::new(Recent::default());
     let ledger = Arc::new(Ledger::open(config.ledger.clone())?);
     let context = Context::new(Arc::clone(&directory), Arc::clone(&maildirs), Some(Arc::clone(&recent)), commands::rules(&config))
-        .with_ledger(Arc::clone(&ledger));
+        .with_ledger(Arc::clone(&ledger))
+        .with_queue(Arc::clone(spool.outgoing()), &config.spool);
     first_master(&context)?;
     let logins = Logins::new(Arc::clone(&directory), config.password).map_err(StartError::Runtime)?;
     let service = Service {

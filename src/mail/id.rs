@@ -63,6 +63,13 @@ impl fmt::Debug for QueueId {
     }
 }
 
+impl std::str::FromStr for QueueId {
+    type Err = NotAnId;
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        Self::parse(text)
+    }
+}
+
 impl TryFrom<String> for QueueId {
     type Error = NotAnId;
     fn try_from(text: String) -> Result<Self, NotAnId> {

@@ -13,8 +13,9 @@ use super::recover::Whereabouts;
 use crate::directory::AccountId;
 use crate::mail::{Name, QueueId};
 use crate::maildir::name::Stamp;
-use crate::maildir::{Copy, PublishError, Safety, Text};
+use crate::maildir::{self, PublishError, Safety, Text};
 use crate::router::Destination;
+use crate::sys::{Disk as _, Real};
 use crate::telemetry::Event;
 
 /// Octets moved at a time.
@@ -81,10 +82,14 @@ impl Entry {
 }
 
 impl Waiting {
+    /// When its message was accepted.
+    pub fn arrived(&self) -> Timestamp {
+        i64::try_from(self.id.number()).ok().and_then(|micros| Timestamp::from_microsecond(micros).ok()).unwrap_or_default()
+    }
+
     /// The stamp of its file in the Maildir: the same at each try.
     pub(super) fn stamp(&self) -> Stamp {
-        let at = i64::try_from(self.id.number()).ok().and_then(|micros| Timestamp::from_microsecond(micros).ok()).unwrap_or_default();
-        Stamp { at, process: 0, sequence: self.account.0 }
+        Stamp { at: self.arrived(), process: 0, sequence: self.account.0 }
     }
 }
 
@@ -104,6 +109,35 @@ impl std::fmt::Display for Waiting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}.{}", self.id, self.account.0, self.name)
     }
+}
+
+/// A copy that waits, and its size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copy {
+    /// Whose it is.
+    pub waiting: Waiting,
+    /// Octets of the file.
+    pub octets: u64,
+}
+
+/// The copies in the folder of those that wait, oldest first. For those who only look: a server may be at work there.
+pub fn copies(folder: &Path) -> io::Result<Vec<Copy>> {
+    let mut found = Vec::new();
+    let files = match Real.list(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        files => files?,
+    };
+    for (file, _) in files {
+        let Entry::Waiting(waiting) = Entry::of(&file) else { continue };
+        match Real.len(&folder.join(&file)) {
+            Ok(octets) => found.push(Copy { waiting, octets }),
+            // It has been delivered meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    found.sort_by_key(|copy| (copy.waiting.id, copy.waiting.account));
+    Ok(found)
 }
 
 /// A waiting copy as a text.
@@ -220,7 +254,7 @@ impl Core {
             lines += memchr::memchr_iter(b'\n', part).count() as u64;
         }
         let text = Held { spool: self, path, octets: self.disk.len(path)?, lines };
-        let mut staged = self.maildirs.stage(to, Copy { fields: "", text: &text }, stamp, Safety::Synced)?;
+        let mut staged = self.maildirs.stage(to, maildir::Copy { fields: "", text: &text }, stamp, Safety::Synced)?;
         staged.publish().map(drop).map_err(|(PublishError::Hidden(error) | PublishError::Visible(error))| error)
     }
 }

@@ -8,7 +8,7 @@ use super::house::{House, PASSWORD};
 use super::world::program::run;
 use serde_json::json;
 
-const PAGES: [(&str, &str); 16] = [
+const PAGES: [(&str, &str); 17] = [
     ("dashboard", "/"),
     ("pops", "/pops"),
     ("pops-edit", "/pops?edit=alice"),
@@ -20,6 +20,7 @@ const PAGES: [(&str, &str); 16] = [
     ("domains", "/domains"),
     ("masters", "/masters"),
     ("trash", "/trash"),
+    ("queue", "/queue"),
     ("log", "/log"),
     ("trace", "/trace?address=info%40example.org"),
     ("audit", "/audit"),

@@ -94,6 +94,7 @@ fn an_owner_meets_only_its_own_in_the_panel() {
         "/domains",
         "/trash",
         "/log",
+        "/queue",
         "/audit",
     ] {
         let page = browser.get(path);

@@ -14,7 +14,7 @@ pub const PATH: &str = "/api/openapi.json";
 const SCHEME: &str = "token";
 
 const ABOUT: &str = "\
-Domains, masters, POP accounts, lists and aliases of this server, the trash, tokens, the delivery log, the audit trail and traces.\n\n\
+Domains, masters, POP accounts, lists and aliases of this server, the trash, tokens, the queue, the delivery log, the audit trail and traces.\n\n\
 Requests carry `Authorization: Bearer TOKEN`; a token speaks for its master: an admin sees everything, an owner its own \
 domains and what lives in them. Problems are RFC 9457 objects whose `type` is stable. Listings come in pages: `next`, \
 where it is given, is the `after` of the next page, and a page may hold fewer records than asked for although more follow. \

@@ -9,6 +9,7 @@ mod document;
 mod exchange;
 mod extract;
 mod log;
+mod queue;
 mod resources;
 mod respond;
 mod schema;
@@ -34,7 +35,12 @@ pub const BODY_OCTETS: usize = 1024 * 1024;
 /// The whole API, without an identity yet (see [`identified`]).
 pub fn router(context: Arc<Context>) -> Router {
     document::begin();
-    let resources = resources::routes().merge(accounts::routes()).merge(aliases::routes()).merge(exchange::routes()).merge(log::routes());
+    let resources = resources::routes()
+        .merge(accounts::routes())
+        .merge(aliases::routes())
+        .merge(queue::routes())
+        .merge(exchange::routes())
+        .merge(log::routes());
     document::finish(ApiRouter::new().nest("/api/v1", resources))
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_this_way)

@@ -14,6 +14,7 @@ mod log;
 pub mod output;
 mod password;
 pub mod probe;
+mod queue;
 pub mod trace;
 
 use self::args::Administer;
@@ -31,6 +32,7 @@ pub async fn run(command: Administer, output: Output, place: Place) -> Result<()
         Administer::Master(command) => accounts::master(&connection, output, command).await,
         Administer::Pop(command) => accounts::pop(&connection, output, command).await,
         Administer::List(command) => accounts::list(&connection, output, command).await,
+        Administer::Queue(command) => queue::queue(&connection, output, command).await,
         Administer::Trace { address, sender } => trace::trace(&connection, output, &address, sender).await,
         Administer::Test { address, timeout, fetch } => {
             trace::test(&connection, output, &spool, &address, trace::Followed { timeout, fetch }).await

@@ -13,6 +13,7 @@ pub mod masters;
 pub mod names;
 pub mod password;
 pub mod pops;
+pub mod queue;
 pub mod status;
 pub mod tokens;
 pub mod trace;

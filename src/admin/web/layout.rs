@@ -21,6 +21,7 @@ pub enum Here {
     Masters,
     Trash,
     Log,
+    Queue,
     Trace,
     Audit,
     Account,
@@ -60,6 +61,7 @@ const MENU: [(&str, &[Entry]); 4] = [
     (
         "Look inside",
         &[
+            entry(Here::Queue, "Queue", "/queue", Icon::Send),
             entry(Here::Log, "Log", "/log", Icon::Lines),
             entry(Here::Trace, "Test & Trace", "/trace", Icon::Route),
             entry(Here::Audit, "Audit", "/audit", Icon::Clock),

@@ -22,6 +22,7 @@ mod lists;
 mod log;
 mod masters;
 mod pops;
+mod queue;
 mod removal;
 mod trace;
 mod trash;
@@ -77,6 +78,7 @@ pub fn router(login: Arc<Login>, service: Arc<Service>, smtp: Option<SocketAddr>
         .merge(masters::routes())
         .merge(trash::routes())
         .merge(trace::routes())
+        .merge(queue::routes())
         .merge(audit::routes())
         .merge(log::routes())
         .merge(account::routes())

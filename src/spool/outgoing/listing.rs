@@ -53,7 +53,7 @@ pub struct Counts {
 
 impl Queue {
     /// Messages that `wanted` picks, from that one on. A page may have fewer than there would be, and still not be the last.
-    pub fn page(&self, from: QueueId, limit: usize, wanted: impl Fn(&Listed) -> bool) -> io::Result<Page> {
+    pub fn page(&self, from: QueueId, limit: usize, mut wanted: impl FnMut(&Listed) -> bool) -> io::Result<Page> {
         let mut messages = Vec::new();
         for (looked_at, row) in self.engine.rows(Family::Messages, &from.number().to_be_bytes(), None)?.enumerate() {
             let (key, value) = row?;

@@ -3,11 +3,13 @@
 mod accounts;
 mod addresses;
 mod log;
+mod queue;
 mod value;
 
 pub use accounts::{ListCommand, MasterCommand, PasswordSource, PopCommand};
 pub use addresses::{AliasCommand, DomainCommand, Seats};
 pub use log::LogQuestion;
+pub use queue::QueueCommand;
 pub use value::{Quota, When};
 
 use std::ffi::OsString;
@@ -92,6 +94,9 @@ pub enum Administer {
     /// List accounts: names that distribute mail to members.
     #[command(subcommand)]
     List(ListCommand),
+    /// The queue: mail that waits for its next hop or its mailbox.
+    #[command(subcommand)]
+    Queue(QueueCommand),
     /// Show how an address is routed, question by question, down to the Maildir.
     #[command(
         after_help = "Runs what the live RCPT TO runs, without sending anything.\nExit code: 0 accepted, 1 refused, 3 no such recipient.\n\nExample:\n  restante trace info@example.org"
