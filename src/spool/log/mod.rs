@@ -281,13 +281,13 @@ impl Log {
         self.writer().sealed.keys().next().is_some_and(|oldest| *oldest < self.first_generation)
     }
 
-    /// The most octets that it takes.
     /// Octets of segments that are in use.
     pub(crate) fn fill(&self) -> u64 {
         let writer = self.writer();
         writer.slots.saturating_sub(writer.free.len() as u64).saturating_mul(self.bounds.segment)
     }
 
+    /// The most octets that it takes.
     pub(crate) fn bound(&self) -> u64 {
         self.bounds.total
     }
