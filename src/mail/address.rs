@@ -44,6 +44,15 @@ pub enum Host {
     Literal(String),
 }
 
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Domain(domain) => domain.fmt(f),
+            Self::Literal(text) => f.write_str(text),
+        }
+    }
+}
+
 /// A mailbox as it was written: `Local-part "@" ( Domain / address-literal )` (RFC 5321 §4.1.2, RFC 6531 §3.3).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -76,6 +85,11 @@ impl Mailbox {
         let Some(address) = self.address() else { return Ok(()) };
         let longest = address.to_string().len().max(address.unicode().len());
         if longest > MAILBOX_OCTETS { Err(AddressError::TooLong(longest)) } else { Ok(()) }
+    }
+
+    /// A mailbox of an unquoted local part and what stands behind the `@`. The local part is quoted where it has to be.
+    pub fn compose(local: &str, host: &Host) -> Result<Self, AddressError> {
+        Self::parse(&format!("{}@{host}", Quoted(local)))
     }
 
     /// The text as it was given.

@@ -7,15 +7,19 @@
 //!
 //! Reading order: [`outgoing`] (what is sent), [`verdict`] (what became of it), [`settings`], [`target`] (where to), `lookup` (what
 //! DNS says), [`courier`] (host after host), `pool` (connections kept), `client` (one connection), `reading` (the text), `wire` and
-//! [`tls`] (bytes), [`submit`] (mail that is made here). The grammar of the conversation is [`crate::protocol::smtp::client`]'s.
+//! [`tls`] (bytes), [`submit`] (mail that is made here), [`srs`] and [`keys`] (senders of
+//! forwarded mail), [`report`] (what senders are told). The grammar of the conversation is [`crate::protocol::smtp::client`]'s.
 
 mod client;
 pub mod courier;
+pub mod keys;
 mod lookup;
 pub mod outgoing;
 mod pool;
 mod reading;
+pub mod report;
 pub mod settings;
+pub mod srs;
 pub mod submit;
 pub mod target;
 pub mod tls;
@@ -24,7 +28,9 @@ mod wire;
 
 pub use courier::Courier;
 pub use outgoing::{Outgoing, To};
+pub use report::{Action, Report, Reported, Returned};
 pub use settings::{Mode, Schedule, Settings, Smarthost, Timeouts, Tls};
+pub use srs::Srs;
 pub use submit::{Addressee, Letter, Office, Unsent};
 pub use target::NextHop;
 pub use tls::Trust;

@@ -21,7 +21,7 @@ const LAYERS: [&str; 14] = [
 ];
 
 /// Modules without socket, clock, thread, disk or store. A folder stands for all in it.
-const PURE: [&str; 9] = [
+const PURE: [&str; 11] = [
     "mail",
     "protocol",
     "router",
@@ -31,6 +31,8 @@ const PURE: [&str; 9] = [
     "directory/model",
     "maildir/name",
     "relay/target",
+    "relay/srs",
+    "relay/report",
 ];
 
 /// What a pure module may not name. `IpAddr` and `Instant` as values are welcome; time is passed in.
