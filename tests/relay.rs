@@ -4,9 +4,15 @@
 
 #[path = "relay/dialogues.rs"]
 mod dialogues;
+#[path = "relay/dns.rs"]
+mod dns;
 #[path = "relay/message.rs"]
 mod message;
+#[path = "relay/name_server.rs"]
+mod name_server;
 #[path = "relay/peer.rs"]
 mod peer;
 #[path = "relay/pure.rs"]
 mod pure;
+#[path = "relay/reports.rs"]
+mod reports;

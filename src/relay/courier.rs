@@ -191,7 +191,7 @@ async fn read_login(login: &super::settings::Login) -> Result<Login, Trouble> {
         io::Read::read_to_string(&mut io::Read::take(std::fs::File::open(path)?, PASSWORD_FILE), &mut text)?;
         Ok(Secret::given(text.lines().next().unwrap_or_default().to_owned()))
     };
-    let read = tokio::task::spawn_blocking(read).await.map_err(io::Error::other).flatten();
+    let read = tokio::task::spawn_blocking(read).await.map_err(io::Error::other).and_then(|read| read);
     let unreadable = |error| Trouble::ours(Status::new(4, 3, 5), format!("relay.password_file cannot be read: {error}"));
     Ok(Login { username: login.username.clone(), password: read.map_err(unreadable)? })
 }

@@ -186,10 +186,10 @@ impl Report {
 
     /// Whether an address or the header given back holds more than ASCII.
     fn has_utf8(&self) -> bool {
-        let addresses = self.recipients.iter().map(|recipient| &recipient.path).chain([&self.to]);
+        let mut addresses = self.recipients.iter().map(|recipient| &recipient.path).chain([&self.to]);
         let header = crate::mail::trace::header_end(self.returned.octets());
         let header = header.and_then(|end| self.returned.octets().get(..end)).unwrap_or(self.returned.octets());
-        !header.is_ascii() || !addresses.map(Mailbox::is_ascii).all(|ascii| ascii)
+        !header.is_ascii() || !addresses.all(Mailbox::is_ascii)
     }
 
     /// A boundary that stands nowhere in what is given back.

@@ -39,7 +39,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 impl Peer {
     /// Starts to play. The certificate is for `peer.example`.
     pub async fn play(script: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::play_at("127.0.0.1:0".parse().unwrap(), script).await
+    }
+
+    /// The same at this address.
+    pub async fn play_at(address: SocketAddr, script: &str) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let pair = rcgen::generate_simple_self_signed(vec!["peer.example".to_owned()]).unwrap();
         let certificate = pair.cert.der().clone();

@@ -79,7 +79,7 @@ fn field(text: &mut String, name: &str, value: &str, charset: Charset) {
     let mut column = name.len() + 1;
     for word in value.split(' ').filter(|word| !word.is_empty()) {
         if column + 1 + word.len() > LINE && column > name.len() + 1 {
-            text.push_str("\n\t");
+            text.push_str("\n ");
             column = 1;
         } else {
             text.push(' ');

@@ -75,6 +75,9 @@ impl fmt::Display for Heard {
     }
 }
 
+/// A reply, and its lines as they came.
+type Whole = (Heard, Vec<String>);
+
 /// Gathers the lines of a reply.
 #[derive(Debug, Default)]
 pub(super) struct Replies {
@@ -90,7 +93,7 @@ impl Replies {
     }
 
     /// Takes lines off the front of `input`. The lines of a whole reply, if there is one.
-    pub fn next(&mut self, input: &[u8]) -> Result<(Option<(Heard, Vec<String>)>, usize), Fault> {
+    pub fn next(&mut self, input: &[u8]) -> Result<(Option<Whole>, usize), Fault> {
         let mut used = 0;
         loop {
             let rest = input.get(used..).unwrap_or_default();
