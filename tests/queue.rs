@@ -1,4 +1,12 @@
 //! The queue of mail that leaves: the store on a real disk, and mail on its way through a whole server.
 
+mod world;
+
+#[path = "queue/mx.rs"]
+mod mx;
+#[path = "queue/operations.rs"]
+mod operations;
+#[path = "queue/sending.rs"]
+mod sending;
 #[path = "queue/store.rs"]
 mod store;

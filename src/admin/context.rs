@@ -12,6 +12,7 @@ use crate::directory::password::Cost;
 use crate::ledger::Ledger;
 use crate::maildir::{Maildirs, Over};
 use crate::protocol::smtp;
+use crate::relay::Office;
 use crate::router::Limits;
 use crate::spool::Queue;
 use crate::telemetry::Recent;
@@ -28,6 +29,8 @@ pub struct Context {
     pub ledger: Option<Arc<Ledger>>,
     /// Mail that waits; none where nobody said where it lies.
     pub waits: Option<Waits>,
+    /// What routes as RCPT does; nothing where no server runs.
+    pub office: OnceLock<Arc<Office>>,
     /// What a reload of the configuration may change.
     pub rules: ArcSwap<Rules>,
     /// How the server calls for mail itself; nothing where no server runs, or before it listens.
@@ -68,7 +71,16 @@ pub struct Rules {
 impl Context {
     /// Brings the parts together.
     pub fn new(directory: Arc<Directory>, maildirs: Arc<Maildirs>, recent: Option<Arc<Recent>>, rules: Rules) -> Self {
-        Self { directory, maildirs, recent, ledger: None, waits: None, rules: ArcSwap::from_pointee(rules), calling: OnceLock::new() }
+        Self {
+            directory,
+            maildirs,
+            recent,
+            ledger: None,
+            waits: None,
+            office: OnceLock::new(),
+            rules: ArcSwap::from_pointee(rules),
+            calling: OnceLock::new(),
+        }
     }
 
     /// With the mail that waits in that spool.

@@ -13,6 +13,7 @@ use super::run_file::{Addresses, RunFile};
 use super::{commands, start};
 use crate::admin::Context;
 use crate::config::Config;
+use crate::relay::schedule::Dispatch;
 use crate::server::Service;
 use crate::server::tls::TlsError;
 use crate::telemetry::Event;
@@ -23,6 +24,8 @@ pub struct Running {
     pub service: Arc<Service>,
     /// What administrators work with.
     pub context: Arc<Context>,
+    /// What sends mail on.
+    pub dispatch: Arc<Dispatch>,
     /// Where it listens.
     pub addresses: Addresses,
     pub(super) config: Arc<ArcSwap<Config>>,
@@ -37,11 +40,19 @@ impl Running {
     /// refused, nothing has changed.
     pub fn reload(&self, config: Config) -> Result<Vec<&'static str>, TlsError> {
         self.service.tls.reload(&config.server.certificate, &config.hostname)?;
+        if let Err(error) = self.dispatch.set_settings(Arc::clone(&config.relay)) {
+            Event::TaskFailed { task: "reading the certificates of this machine", cause: &error.to_string() }.say();
+        }
         let restart = need_restart(&self.config.load(), &config);
         self.service.maildirs.set_default_quota(config.mail.default_quota);
         self.service.logins.set_cost(config.password);
         self.service.rules.store(Arc::new(start::rules(&config)));
         self.context.rules.store(Arc::new(commands::rules(&config)));
+        self.service.office.set_limits(config.routing.clone());
+        match start::srs(&config) {
+            Ok(srs) => self.service.office.set_srs(srs),
+            Err(error) => Event::TaskFailed { task: "reading the secrets of rewritten senders", cause: &error.to_string() }.say(),
+        }
         self.config.store(Arc::new(config));
         Ok(restart)
     }

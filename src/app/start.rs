@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::{fs, future::Future};
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task;
 
@@ -25,6 +26,8 @@ use crate::directory::login::Logins;
 use crate::directory::{self, Directory};
 use crate::ledger::{self, Ledger};
 use crate::maildir::Maildirs;
+use crate::relay::schedule::Dispatch;
+use crate::relay::{Office, Srs, keys};
 use crate::server::limits::Limits;
 use crate::server::listeners::{self, Inherited, ListenError};
 use crate::server::memory::{Memory, TEXT_IN_MEMORY};
@@ -90,6 +93,9 @@ pub enum StartError {
         /// Why not.
         cause: io::Error,
     },
+    /// What mail is sent with.
+    #[error("mail cannot be sent: {0}; see that the certificates of this machine can be read")]
+    Relay(io::Error),
     /// The first master could not be made.
     #[error("the first master could not be made: {0}")]
     FirstMaster(String),
@@ -123,6 +129,9 @@ pub async fn start(config: Config, inherited: Inherited) -> Result<Running, Star
     let spool = config.spool.clone();
     let config = Arc::new(ArcSwap::from_pointee(config));
     tasks.extend(chores::begin(&service, &config, last_id, &stop));
+    let dispatch = dispatch(&service, &config.load(), &addresses).await?;
+    let grace = service.rules.load().server.shutdown_grace;
+    tasks.push(task::spawn(Arc::clone(&dispatch).run(told(&stop), grace)));
     if crashed {
         // It reads a file of each mailbox: nobody has to wait for that.
         let (directory, maildirs, stopped) = (Arc::clone(&service.directory), Arc::clone(&service.maildirs), stop.subscribe());
@@ -130,7 +139,15 @@ pub async fn start(config: Config, inherited: Inherited) -> Result<Running, Star
     }
     let run_file = RunFile::write(&spool, &addresses).map_err(|cause| StartError::Folder { path: spool.clone(), cause })?;
     Event::Ready { spool: &spool.to_string_lossy() }.say();
-    Ok(Running { service, context, config, addresses, run_file, socket, stop, tasks })
+    Ok(Running { service, context, dispatch, config, addresses, run_file, socket, stop, tasks })
+}
+
+/// What empties the queue. It knows where this server listens itself: mail that would come back is not sent.
+async fn dispatch(service: &Arc<Service>, config: &Config, addresses: &Addresses) -> Result<Arc<Dispatch>, StartError> {
+    let listening = addresses.smtp.iter().chain(&addresses.smtp_tls).filter_map(|address| address.parse().ok()).collect();
+    let (office, settings) = (Arc::clone(&service.office), Arc::clone(&config.relay));
+    let made = task::spawn_blocking(move || Dispatch::new(office, settings, listening)).await.map_err(io::Error::other).flatten();
+    made.map(Arc::new).map_err(StartError::Relay)
 }
 
 /// Ends when the server is told to stop.
@@ -178,7 +195,10 @@ fn open(config: Config) -> Result<Opened, StartError> {
         .with_queue(Arc::clone(spool.outgoing()), &config.spool);
     first_master(&context)?;
     let logins = Logins::new(Arc::clone(&directory), config.password).map_err(StartError::Runtime)?;
+    let office = Office::new(Arc::clone(&directory), Arc::clone(&spool), config.routing.clone(), config.hostname.clone());
+    office.set_srs(srs(&config).map_err(|cause| StartError::Folder { path: config.spool.join(SRS), cause })?);
     let service = Service {
+        office: Arc::new(office),
         directory,
         maildirs,
         spool,
@@ -194,11 +214,21 @@ fn open(config: Config) -> Result<Opened, StartError> {
         names: names(&config),
         stopping: watch::Sender::new(false),
     };
+    // It is set once: here.
+    let _ = context.office.set(Arc::clone(&service.office));
     Ok(Opened { service: Arc::new(service), context: Arc::new(context), config, last_id, crashed })
 }
 
 fn spool_settings(config: &Config) -> spool::Settings {
     spool::Settings { dir: config.spool.clone(), hostname: config.hostname.clone(), log: config.spool_log }
+}
+
+/// The secrets of rewritten senders, in the spool folder.
+const SRS: &str = "srs.keys";
+
+/// Reads them, or makes them.
+pub(super) fn srs(config: &Config) -> io::Result<Srs> {
+    keys::open(&config.spool.join(SRS), Timestamp::now())
 }
 
 /// A reload may switch lookups on, so only a server that began without them goes without.

@@ -17,6 +17,7 @@ use crate::directory::password::Cost;
 use crate::mail::Domain;
 use crate::protocol::pop3;
 use crate::protocol::smtp::{self, BareNewline, Vrfy};
+use crate::relay;
 use crate::router::{Disabled, Limits, Lists, Relay};
 use crate::server::pop3::Plaintext;
 use crate::server::{Certificate, Listen, ReverseLookup};
@@ -25,7 +26,7 @@ use crate::telemetry::{Format, LogSettings};
 use crate::{admin, ledger, maildir, server};
 
 /// Folders of the spool that are not for mailboxes.
-const SPOOL_FOLDERS: [&str; 6] = ["directory", "incoming", "ledger", "log", "queue", "tls"];
+const SPOOL_FOLDERS: [&str; 7] = ["directory", "incoming", "ledger", "log", "outgoing", "queue", "tls"];
 
 /// The least memory that Argon2 takes for each lane (RFC 9106 §3.1).
 const KIB_PER_LANE: u64 = 8;
@@ -47,10 +48,10 @@ pub(super) fn config(written: &mut Written) -> Option<Config> {
     let mail = mailboxes(written, root, hostname.as_ref());
     let session = session(written, hostname.as_ref());
     let pop3 = pop3(written, hostname.as_ref());
-    let routing = routing(written, hostname.as_ref());
     let admin = administration(written, spool.as_ref());
     let server = listeners(written, spool.as_ref());
     let relay = relaying::settings(written, hostname.as_ref(), server.as_ref().map(|server| server.resolvers.as_slice()));
+    let routing = routing(written, hostname.as_ref(), relay.as_ref());
     let password = password(written);
     let log = logging(written);
     let ledger = delivery_log(written, spool.as_ref());
@@ -169,7 +170,7 @@ fn session(written: &mut Written, hostname: Option<&Domain>) -> Option<smtp::Set
     })
 }
 
-fn routing(written: &mut Written, hostname: Option<&Domain>) -> Option<Limits> {
+fn routing(written: &mut Written, hostname: Option<&Domain>, settings: Option<&relay::Settings>) -> Option<Limits> {
     let subaddress_separators = written.text("smtp.subaddress_separators", value::separators);
     let postmaster = written.text("smtp.postmaster", value::postmaster);
     let disabled = written.choice("smtp.disabled_alias");
@@ -181,7 +182,7 @@ fn routing(written: &mut Written, hostname: Option<&Domain>) -> Option<Limits> {
         subaddress_separators: subaddress_separators?,
         postmaster: postmaster?,
         disabled: if disabled? == "5.2.1" { Disabled::SwitchedOff } else { Disabled::Unknown },
-        relay: Relay::Off,
+        relay: if settings?.mode == relay::Mode::Off { Relay::Off } else { Relay::On },
         lists: Lists::Off,
         max_depth: max_depth?,
         max_fan_out: max_fan_out?,

@@ -8,16 +8,19 @@
 //! Reading order: [`outgoing`] (what is sent), [`verdict`] (what became of it), [`settings`], [`target`] (where to), `lookup` (what
 //! DNS says), [`courier`] (host after host), `pool` (connections kept), `client` (one connection), `reading` (the text), `wire` and
 //! [`tls`] (bytes), [`submit`] (mail that is made here), [`srs`] and [`keys`] (senders of
-//! forwarded mail), [`report`] (what senders are told). The grammar of the conversation is [`crate::protocol::smtp::client`]'s.
+//! forwarded mail), [`report`] (what senders are told), [`notice`] (who is
+//! told), [`schedule`] (when it is sent). The grammar of the conversation is [`crate::protocol::smtp::client`]'s.
 
 mod client;
 pub mod courier;
 pub mod keys;
 mod lookup;
+pub mod notice;
 pub mod outgoing;
 mod pool;
 mod reading;
 pub mod report;
+pub mod schedule;
 pub mod settings;
 pub mod srs;
 pub mod submit;

@@ -10,12 +10,13 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::task;
 
-use crate::directory::Directory;
+use super::srs::Srs;
+use crate::directory::{Directory, Snapshot, View as _};
 use crate::mail::envelope::Charset;
 use crate::mail::trace::{Client, Spoken, With};
-use crate::mail::{BodyType, Envelope, ForwardPath, QueueId, Recipient, ReversePath};
+use crate::mail::{BodyType, Domain, Envelope, ForwardPath, QueueId, Recipient, ReversePath};
 use crate::protocol::smtp::Reply;
-use crate::router::{self, Decision, Limits};
+use crate::router::{self, Decision, Limits, Route};
 use crate::spool::outgoing::Kind;
 use crate::spool::{Failure, Outcomes, Results, Routed, Routing, Spool, Stored};
 use crate::telemetry::Event;
@@ -56,18 +57,44 @@ pub struct Office {
     directory: Arc<Directory>,
     spool: Arc<Spool>,
     limits: ArcSwap<Limits>,
+    srs: ArcSwap<Srs>,
     hostname: String,
 }
 
 impl Office {
     /// One for that server.
     pub fn new(directory: Arc<Directory>, spool: Arc<Spool>, limits: Limits, hostname: String) -> Self {
-        Self { directory, spool, limits: ArcSwap::from_pointee(limits), hostname }
+        Self { directory, spool, limits: ArcSwap::from_pointee(limits), srs: ArcSwap::from_pointee(Srs::new([])), hostname }
     }
 
     /// Routes by these limits from now on.
     pub fn set_limits(&self, limits: Limits) {
         self.limits.store(Arc::new(limits));
+    }
+
+    /// Rewrites senders with these secrets from now on. At first there are none, and senders stay what they are.
+    pub fn set_srs(&self, srs: Srs) {
+        self.srs.store(Arc::new(srs));
+    }
+
+    /// What rewrites senders.
+    pub fn srs(&self) -> Arc<Srs> {
+        self.srs.load_full()
+    }
+
+    /// Where a recipient ends that a stranger asks for: RCPT, and what shows what RCPT would do. One that is a sender which was rewritten
+    /// here leads back to that sender.
+    pub fn route(&self, snapshot: &Snapshot<'_>, recipient: &ForwardPath, limits: &Limits, now: Timestamp) -> Route {
+        let returned = match recipient {
+            ForwardPath::Mailbox(mailbox) if mailbox.domain().is_some_and(|domain| self.is_local(domain)) => {
+                self.srs.load().reverse(mailbox, now).map(|found| (mailbox, found.map_err(|refusal| refusal.to_string())))
+            }
+            ForwardPath::Mailbox(_) | ForwardPath::Postmaster => None,
+        };
+        match returned {
+            Some((mailbox, to)) => router::route_back(snapshot, mailbox, to, limits, now),
+            None => router::route(snapshot, recipient, limits, now),
+        }
     }
 
     /// The limits that hold.
@@ -78,6 +105,11 @@ impl Office {
     /// The accounts and aliases that it routes by.
     pub fn directory(&self) -> &Arc<Directory> {
         &self.directory
+    }
+
+    /// Whether a domain is ours. Where that cannot be told, it is not.
+    pub fn is_local(&self, domain: &Domain) -> bool {
+        self.directory.snapshot().domain(domain).is_ok_and(|found| found.is_some())
     }
 
     /// The spool that it hands mail to.
@@ -92,7 +124,7 @@ impl Office {
         let mut envelope = Envelope::from_sender(letter.sender.clone());
         envelope.charset = charset(&letter);
         envelope.body = if letter.text.is_ascii() { BodyType::SevenBit } else { BodyType::EightBitMime };
-        let routed: Vec<Result<Routed, Reply>> = letter.recipients.into_iter().map(|addressee| self.route(addressee)).collect();
+        let routed: Vec<Result<Routed, Reply>> = letter.recipients.into_iter().map(|addressee| self.routed(addressee)).collect();
         let (mut accepted, mut refusals) = (Vec::new(), Vec::new());
         for routed in routed {
             refusals.push(match routed {
@@ -118,7 +150,7 @@ impl Office {
         results
     }
 
-    fn route(&self, addressee: Addressee) -> Result<Routed, Reply> {
+    fn routed(&self, addressee: Addressee) -> Result<Routed, Reply> {
         let Addressee { recipient, sender } = addressee;
         let (limits, snapshot) = (self.limits.load(), self.directory.snapshot());
         let route = match &recipient.path {

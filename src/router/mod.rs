@@ -41,7 +41,7 @@ use crate::directory::{AccountId, AliasKey, Target};
 use crate::mail::{Address, Domain, Mailbox, Name};
 use crate::protocol::smtp::Reply;
 
-pub use route::{admit, route, route_anywhere};
+pub use route::{admit, route, route_anywhere, route_back};
 pub use trail::{Step, Trail};
 
 /// What an operator may say about routing.

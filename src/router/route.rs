@@ -52,6 +52,27 @@ pub fn route_anywhere<V: View + ?Sized>(view: &V, recipient: &Mailbox, limits: &
     concluded(expansion, decided)
 }
 
+/// Routes a recipient that looks like a sender which was rewritten here: to that sender, or nowhere, and why.
+pub fn route_back<V: View + ?Sized>(
+    view: &V,
+    recipient: &Mailbox,
+    sender: Result<Mailbox, String>,
+    limits: &Limits,
+    now: Timestamp,
+) -> Route {
+    let step = Step::Return { recipient: recipient.clone(), to: sender.clone() };
+    match sender {
+        Err(_) => {
+            Route { decision: Decision::Refuse(Reply::NoReturn), trail: Trail::new(vec![step], Reply::NoReturn), followed: Vec::new() }
+        }
+        Ok(sender) => {
+            let mut route = route_anywhere(view, &sender, limits, now);
+            route.trail.begin_with(step);
+            route
+        }
+    }
+}
+
 /// Asks each mailbox of a route for room, and turns the route into a refusal where there is none.
 ///
 /// The first mailbox without room refuses the recipient: SMTP has one reply for all of its mailboxes.

@@ -38,6 +38,8 @@ pub enum Step {
     Account { name: Name, is: Account },
     /// Can mail leave for an external address?
     Leave { mailbox: Mailbox, relay: Relay },
+    /// Is this a sender that was rewritten here, and whose?
+    Return { recipient: Mailbox, to: Result<Mailbox, String> },
     /// An entry `reject:TEXT`.
     Reject { text: String },
     /// An entry `discard`.
@@ -110,6 +112,11 @@ impl Trail {
         self.reply = reply;
     }
 
+    /// Puts a question before all others.
+    pub(super) fn begin_with(&mut self, step: Step) {
+        self.steps.insert(0, step);
+    }
+
     /// The questions and answers, in the order they came up.
     pub fn steps(&self) -> &[Step] {
         &self.steps
@@ -159,6 +166,7 @@ impl Step {
             Self::Again { address } => format!("Is {address} new here?"),
             Self::Account { name, .. } => format!("What is {name}?"),
             Self::Leave { mailbox, .. } => format!("Can mail leave for {mailbox}?"),
+            Self::Return { recipient, .. } => format!("Is {recipient} a sender that was rewritten here?"),
             Self::Reject { .. } => "May mail pass?".into(),
             Self::Discard => "Is a copy kept here?".into(),
             Self::Bound { address, .. } => format!("Is {address} within the limits?"),
@@ -178,6 +186,8 @@ impl Step {
             Self::Account { is, .. } => is.to_string(),
             Self::Leave { relay: Relay::On, .. } => "Yes, by way of the queue.".into(),
             Self::Leave { relay: Relay::Off, .. } => "No, the relay is off.".into(),
+            Self::Return { to: Ok(sender), .. } => format!("Yes, {sender}."),
+            Self::Return { to: Err(why), .. } => format!("No: {why}."),
             Self::Reject { text } => format!("No, the alias refuses it: {text}."),
             Self::Discard => "No, the alias throws it away.".into(),
             Self::Bound { bound, .. } => bound.to_string(),

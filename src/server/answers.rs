@@ -69,7 +69,7 @@ async fn admit(service: &Arc<Service>, transaction: &mut Transaction, origin: &O
         transaction.begun = now;
     }
     let asked = Instant::now();
-    let route = router::route(&service.directory.snapshot(), &recipient.path, &service.rules.load().routing, now);
+    let route = service.office.route(&service.directory.snapshot(), &recipient.path, &service.rules.load().routing, now);
     meter().routed(asked.elapsed());
     let (route, reserved) = reserve(service, transaction, route, origin.size.unwrap_or_default()).await;
     transaction.routed = Timestamp::now();

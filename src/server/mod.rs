@@ -26,6 +26,7 @@ use crate::directory::login::Logins;
 use crate::ledger::Ledger;
 use crate::maildir::{self, Maildirs};
 use crate::protocol::{self, smtp};
+use crate::relay::Office;
 use crate::router;
 use crate::spool::Spool;
 use crate::telemetry::Recent;
@@ -152,6 +153,8 @@ pub struct Service {
     pub maildirs: Arc<Maildirs>,
     /// Acceptance.
     pub spool: Arc<Spool>,
+    /// Where mail that is made here is handed in.
+    pub office: Arc<Office>,
     /// What became of recent messages.
     pub recent: Arc<Recent>,
     /// What became of every recipient, for days.

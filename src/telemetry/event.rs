@@ -56,6 +56,40 @@ pub struct Outcome<'a> {
     pub cause: &'a str,
 }
 
+/// How far a recipient elsewhere has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Its next hop has taken over.
+    Sent,
+    /// It is tried again.
+    Deferred,
+    /// Nobody takes it.
+    Failed,
+}
+
+/// An attempt for one recipient elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub struct Onward<'a> {
+    /// The message.
+    pub id: QueueId,
+    /// The envelope's sender, as the next hop heard it.
+    pub sender: &'a ReversePath,
+    /// Where it goes.
+    pub recipient: &'a str,
+    /// Who is spoken to on its behalf.
+    pub hop: &'a str,
+    /// The host that was spoken to; empty where none was.
+    pub remote: &'a str,
+    /// Since it was accepted.
+    pub delay: Duration,
+    /// Which attempt it was.
+    pub tries: u32,
+    /// What came of it.
+    pub stage: Stage,
+    /// What was said.
+    pub status: &'a str,
+}
+
 /// A recipient that was refused at `RCPT`.
 #[derive(Debug, Clone, Copy)]
 pub struct Refusal<'a> {
@@ -142,6 +176,12 @@ pub enum Event<'a> {
     LetterUnroutable { recipient: &'a ForwardPath, status: &'a str },
     /// Mail that is made here was handed in.
     LetterSubmitted { id: QueueId, sender: &'a ReversePath, recipients: usize, taken: usize },
+    /// An attempt for a recipient elsewhere.
+    Onward(Onward<'a>),
+    /// Nobody can be spoken to at a hop: it is left alone for a while.
+    HopDown { hop: &'a str, failures: u32, seconds: u64, cause: &'a str },
+    /// A report could be brought to nobody.
+    ReportLost { id: QueueId, cause: &'a str },
     /// A periodic task failed; it will be tried again.
     TaskFailed { task: &'a str, cause: &'a str },
 
@@ -249,6 +289,13 @@ impl Event<'_> {
                 error!(cause, "the mail's file system could not be synced; the spool's log keeps its mail, and grows; see to the disk")
             }
             Self::CopiesWaiting { count } => warn!(count, "copies wait in the spool for a mailbox that cannot be written"),
+            Self::Onward(onward) => onward.say(),
+            Self::HopDown { hop, failures, seconds, cause } => {
+                warn!(hop, failures, next_in_s = seconds, cause, "nobody can be reached; mail for it waits")
+            }
+            Self::ReportLost { id, cause } => {
+                warn!(id = id.to_string(), cause, "mail could not be delivered, and nobody can be told")
+            }
             Self::LetterUnroutable { recipient, status } => {
                 warn!(to = recipient.to_string(), status, "mail of our own has nowhere to go")
             }
@@ -290,6 +337,27 @@ impl Visit<'_> {
         } else {
             debug!(mailbox, client, tls, "mailbox looked at");
         }
+    }
+}
+
+impl Onward<'_> {
+    fn say(&self) {
+        let what = match self.stage {
+            Stage::Sent => "sent on",
+            Stage::Deferred => "not sent yet",
+            Stage::Failed => "cannot be sent",
+        };
+        info!(
+            id = self.id.to_string(),
+            from = self.sender.to_string(),
+            to = self.recipient,
+            hop = self.hop,
+            remote = self.remote,
+            delay_ms = u64::try_from(self.delay.as_millis()).unwrap_or(u64::MAX),
+            tries = self.tries,
+            status = self.status,
+            "{what}"
+        );
     }
 }
 

@@ -87,7 +87,10 @@ pub fn show_without(
     }
     let now = Timestamp::now();
     let route = match without {
-        None => router::route(&snapshot, &recipient, &rules.routing, now),
+        None => match context.office.get() {
+            Some(office) => office.route(&snapshot, &recipient, &rules.routing, now),
+            None => router::route(&snapshot, &recipient, &rules.routing, now),
+        },
         Some(name) => {
             pops::show(context, caller, name)?;
             let imagined = Imagined::after(&snapshot, &Change::DeletePop { name: name.clone() }, now)?;

@@ -122,6 +122,8 @@ pub enum Reply {
     RelayOff,
     /// The recipient is a list account, and lists are not distributed yet.
     ListOff,
+    /// It looks like a sender that was rewritten here, and is none, or none any more.
+    NoReturn,
     /// The mailbox is full, and may have room later.
     MailboxFull,
     /// The mailbox is full, and the operator wants that to be final.
@@ -311,6 +313,7 @@ impl Reply {
             Self::DanglingTarget => (451, "4.3.0", "Recipient leads to nothing at the moment; the operator has been told".into()),
             Self::NoPostmaster => (451, "4.3.0", "Postmaster has no mailbox yet; try again later".into()),
             Self::DirectoryUnreadable => (451, "4.3.0", "Directory not readable; try again later".into()),
+            Self::NoReturn => (550, "5.1.1", "Return address is not valid here, or not any more".into()),
             Self::RelayOff => (451, "4.3.0", "Recipient is elsewhere and the relay is off; try again later".into()),
             Self::ListOff => (451, "4.3.0", "List distribution is off; try again later".into()),
             Self::MailboxFull => (452, "4.2.2", "Mailbox full; try again later".into()),

@@ -55,6 +55,22 @@ impl Queue {
         Ok(hurried)
     }
 
+    /// Sees to it that every hop for which somebody waits has a turn. What left the process between two steps may have none.
+    pub fn remember_hops(&self) -> io::Result<()> {
+        let mut from = Vec::new();
+        while let Some(hop) = self.next_hop(&from)? {
+            from = super::key::prefix(&hop);
+            if let Some(mark) = from.last_mut() {
+                *mark = 1;
+            }
+            if let Some(first) = self.first_due(&hop)?.filter(|_| !hop.is_list()) {
+                let down = self.down(&hop)?.map_or(first, |down| down.until.max(first));
+                self.end_turns(&[], Some((&hop, down)))?;
+            }
+        }
+        Ok(())
+    }
+
     fn next_hop(&self, from: &[u8]) -> io::Result<Option<Hop>> {
         let row = self.engine.rows(Family::Due, from, None)?.next().transpose()?;
         Ok(row.and_then(|(key, _)| hop_of(&key)))

@@ -63,6 +63,7 @@ enum Source {
 /// A text of the queue, with what stands above it for some recipients.
 #[derive(Clone)]
 pub struct Kept {
+    id: QueueId,
     above: String,
     source: Arc<Source>,
     queue: Arc<Queue>,
@@ -71,6 +72,11 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// The message that it belongs to.
+    pub fn id(&self) -> QueueId {
+        self.id
+    }
+
     /// The same text with these fields above it, each ended by LF.
     pub fn below(&self, above: String) -> Self {
         Self { above, ..self.clone() }
@@ -111,7 +117,14 @@ impl Queue {
                 Source::Memory(text.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("the queue has no text of {id}")))?)
             }
         };
-        Ok(Kept { above: String::new(), source: Arc::new(source), queue: Arc::clone(self), octets: message.octets, lines: message.lines })
+        Ok(Kept {
+            id,
+            above: String::new(),
+            source: Arc::new(source),
+            queue: Arc::clone(self),
+            octets: message.octets,
+            lines: message.lines,
+        })
     }
 
     /// Whether a text of that size lies with the records.
