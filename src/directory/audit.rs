@@ -46,6 +46,7 @@ pub fn redacted(change: &Change) -> Cow<'_, Change> {
         | Change::SetPopPassword { .. }
         | Change::AddToken { .. }
         | Change::Import(_) => change.clone(),
+        Change::JoinList { name, count, .. } => Change::JoinList { name: name.clone(), members: Vec::new(), count: *count },
         _ => return Cow::Borrowed(change),
     };
     match &mut redacted {
@@ -60,6 +61,7 @@ pub fn redacted(change: &Change) -> Cow<'_, Change> {
             ExportRecord::Pop(pop) => pop.password = PasswordHash(String::new()),
             ExportRecord::Trash(trashed) => trashed.pop.password = PasswordHash(String::new()),
             ExportRecord::Domain(_) | ExportRecord::List(_) | ExportRecord::Alias(_) => {}
+            ExportRecord::Style { .. } | ExportRecord::Member(_) | ExportRecord::Handling { .. } => {}
         },
         _ => {}
     }
@@ -90,6 +92,11 @@ enum Numbered {
     SeatAdded { list: Name, member: Target },
     TokenAdded { master: Name, token: TokenId },
     TokenRemoved { master: Name, token: TokenId },
+    SeatsAdded { list: Name, count: u64 },
+    SeatSuspended { list: Name, member: Target },
+    SeatResumed { list: Name, member: Target },
+    CopyAdded { name: Name, target: Target },
+    CopyRemoved { name: Name, target: Target },
 }
 
 mod effects {

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::model::{
-    AccountId, Alias, AliasKey, DomainRecord, Kind, List, Master, PasswordHash, Pop, Posting, Revision, Role, State, Switch, Target, Token,
-    TokenId, Trashed,
+    AccountId, Alias, AliasKey, DomainRecord, Handling, Kind, Master, Member, PasswordHash, Pop, Posting, Revision, Role, Roster, Seat,
+    State, Style, Switch, Target, Token, TokenId, Trashed, Vacation,
 };
 use super::view::Unreadable;
 use crate::mail::{Address, Domain, Name};
@@ -84,6 +84,16 @@ pub enum Change {
     AddToken { token: Token },
     /// Make a master's token worthless.
     RemoveToken { master: Name, id: TokenId },
+    /// Change how a list's postings look.
+    StyleList { name: Name, style: Style },
+    /// Give many members a seat at once, or none of them. The audit entry holds their number alone.
+    JoinList { name: Name, members: Vec<Target>, count: u64 },
+    /// Suspend a member of a list, or resume it.
+    SeatMember { list: Name, member: Target, seat: Seat },
+    /// Say who gets copies of a POP account's mail.
+    SetCopies { name: Name, copies: Vec<Target> },
+    /// Say what senders to a POP account are told while its owner is away, or nothing.
+    SetVacation { name: Name, vacation: Option<Vacation> },
 }
 
 /// A record as it leaves one directory and enters another.
@@ -92,9 +102,12 @@ pub enum ExportRecord {
     Domain(DomainRecord),
     Master(Master),
     Pop(Pop),
-    List(List),
+    List(Roster),
     Alias(Alias),
     Trash(Trashed),
+    Style { name: Name, style: Style },
+    Member(Member),
+    Handling { name: Name, handling: Handling },
 }
 
 /// What a change did (or, in a preview, would do), in the order it happens.
@@ -137,6 +150,16 @@ pub enum Effect {
     EntryNotRestored { address: AliasKey, why: String },
     /// A list won a member.
     SeatAdded { list: Name, member: Target },
+    /// A list won this many members.
+    SeatsAdded { list: Name, count: u64 },
+    /// A member of a list was suspended.
+    SeatSuspended { list: Name, member: Target },
+    /// A member of a list was resumed.
+    SeatResumed { list: Name, member: Target },
+    /// Copies of a POP account's mail go to one target more.
+    CopyAdded { name: Name, target: Target },
+    /// Copies of a POP account's mail go to one target less.
+    CopyRemoved { name: Name, target: Target },
     /// A master has one more token.
     TokenAdded { master: Name, token: TokenId },
     /// A token is worthless.

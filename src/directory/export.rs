@@ -1,7 +1,7 @@
 //! The whole directory as text, one JSON object a line, and back again without loss.
 //!
 //! Owns the line format. The first line is a header with the format's version; then masters, domains, POP accounts,
-//! lists, aliases (hidden ones for their counts) and the trash. Password hashes are in it: whoever holds an export holds
+//! lists, aliases (hidden ones for their counts), members of lists, what happens with mail beside its delivery, and the trash. Password hashes are in it: whoever holds an export holds
 //! those. The audit trail is not: an import writes one of its own.
 
 use std::io::{self, BufRead, Read as _, Write};
@@ -11,9 +11,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Actor, Change, ChangeError, ExportRecord, Refusal};
-use super::model::{Alias, DomainRecord, List, Master, Pop, Trashed};
+use super::model::{Alias, DomainRecord, Handling, List, Master, Member, Pop, Roster, Style, Trashed};
 use super::store::{Directory, Page, Snapshot};
-use super::view::Unreadable;
+use super::view::{Unreadable, View};
+use crate::mail::Name;
 
 /// The version of the line format.
 const FORMAT: u32 = 1;
@@ -37,9 +38,12 @@ enum Tagged {
     Domain(DomainRecord),
     Master(Master),
     Pop(Pop),
-    List(List),
+    List(Roster),
     Alias(Alias),
     Trash(Trashed),
+    Style { name: Name, style: Style },
+    Member(Member),
+    Handling { name: Name, handling: Handling },
 }
 
 #[derive(Serialize)]
@@ -59,9 +63,35 @@ impl Snapshot<'_> {
         paged(|after| self.masters(after, PAGE), ExportRecord::Master)
             .chain(paged(|after| self.domains(after, PAGE), ExportRecord::Domain))
             .chain(paged(|after| self.pops(after, PAGE), ExportRecord::Pop))
-            .chain(paged(|after| self.lists(after, PAGE), ExportRecord::List))
+            .chain(paged(|after| self.lists(after, PAGE), |list| ExportRecord::List(roster(list))))
             .chain(paged(|after| self.aliases(after, PAGE), ExportRecord::Alias))
+            .chain(self.styles())
+            .chain(self.all_members())
+            .chain(self.handlings())
             .chain(paged(|_| self.trash().map(|records| Page { records, next: None }), ExportRecord::Trash))
+    }
+
+    fn styles(&self) -> impl Iterator<Item = Result<ExportRecord, Unreadable>> + '_ {
+        let styled = |list: List| (list.style != Style::default()).then_some(ExportRecord::Style { name: list.name, style: list.style });
+        items(|after| self.lists(after, PAGE)).filter_map(move |list| list.map(styled).transpose())
+    }
+
+    fn all_members(&self) -> impl Iterator<Item = Result<ExportRecord, Unreadable>> + '_ {
+        items(|after| self.lists(after, PAGE)).flat_map(move |list| {
+            let (list, failure) = match list {
+                Ok(list) => (Some(list.name), None),
+                Err(failure) => (None, Some(Err(failure))),
+            };
+            let members = list.into_iter().flat_map(move |list| items(move |after| self.members(&list, after, PAGE)));
+            failure.into_iter().chain(members.map(|member| member.map(ExportRecord::Member)))
+        })
+    }
+
+    fn handlings(&self) -> impl Iterator<Item = Result<ExportRecord, Unreadable>> + '_ {
+        items(|after| self.pops(after, PAGE)).filter_map(|pop| {
+            let handled = |pop: Pop| Ok(self.handling(pop.id)?.map(|handling| ExportRecord::Handling { name: pop.name, handling }));
+            pop.and_then(handled).transpose()
+        })
     }
 
     /// Writes an export; gives the number of records.
@@ -81,11 +111,21 @@ fn write_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// All records of one kind, a page at a time; a failure ends them.
+fn roster(list: List) -> Roster {
+    let List { id, name, domain, owner, posting, created, .. } = list;
+    Roster { id, name, domain, owner, posting, members: Vec::new(), created }
+}
+
+/// All records of one kind, as lines tell them.
 fn paged<T>(
     page: impl Fn(Option<&str>) -> Result<Page<T>, Unreadable>,
     record: impl Fn(T) -> ExportRecord,
 ) -> impl Iterator<Item = Result<ExportRecord, Unreadable>> {
+    items(page).map(move |item| item.map(&record))
+}
+
+/// All records of one kind, a page at a time; a failure ends them.
+fn items<T>(page: impl Fn(Option<&str>) -> Result<Page<T>, Unreadable>) -> impl Iterator<Item = Result<T, Unreadable>> {
     let mut next = Some(None);
     let pages = std::iter::from_fn(move || {
         let after: Option<String> = next.take()?;
@@ -94,8 +134,8 @@ fn paged<T>(
             page.records
         }))
     });
-    pages.flat_map(move |page| match page {
-        Ok(records) => records.into_iter().map(&record).map(Ok).collect::<Vec<_>>(),
+    pages.flat_map(|page| match page {
+        Ok(records) => records.into_iter().map(Ok).collect::<Vec<_>>(),
         Err(failure) => vec![Err(failure)],
     })
 }

@@ -21,8 +21,9 @@ pub mod view;
 
 pub use change::{Actor, Applied, Change, ChangeError, Effect, ExportRecord, Refusal, Suggestion};
 pub use model::{
-    AccountId, Alias, AliasKey, DomainRecord, Kind, List, Master, PasswordHash, Pop, Posting, Revision, Role, Standing, State, Switch,
-    Target, TargetError, Token, TokenHash, TokenId, Trashed, UNLIMITED,
+    AccountId, Alias, AliasKey, BounceKind, Bounces, DomainRecord, Handling, Kind, List, Master, Member, PasswordHash, Pop, Posting,
+    Revision, Role, Roster, Seat, Standing, State, Style, Switch, Target, TargetError, Token, TokenHash, TokenId, Trashed, UNLIMITED,
+    Vacation,
 };
 pub use store::{Directory, Imagined, OpenError, Page, Snapshot, Subject};
 pub use view::{Unreadable, View};

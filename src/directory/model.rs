@@ -1,5 +1,7 @@
 //! What the directory records (design: one namespace for all names; addresses map to targets).
 
+mod handling;
+mod list;
 mod token;
 
 use std::fmt;
@@ -10,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::mail::{Address, AddressError, Domain, Host, Mailbox, Name};
 
+pub use handling::{Handling, Vacation};
+pub use list::{BounceKind, Bounces, List, Member, Roster, Seat, Style};
 pub use token::{Token, TokenHash, TokenId, TokenIdError};
 
 /// A number that grows by one with each change of the directory.
@@ -62,6 +66,8 @@ pub enum Posting {
     Members,
     /// The owner.
     Owner,
+    /// Everybody, once the owner has approved of the message. It stands last because audit entries tell variants by their places.
+    Moderated,
 }
 
 /// Whether an alias is in use.
@@ -122,25 +128,6 @@ pub struct Pop {
     pub quota: Option<u64>,
     /// Whether logins work.
     pub state: State,
-    /// When it was made.
-    pub created: Timestamp,
-}
-
-/// A list account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct List {
-    /// Its identity.
-    pub id: AccountId,
-    /// Its name.
-    pub name: Name,
-    /// Its home domain.
-    pub domain: Domain,
-    /// Who is responsible: reached as `name-owner` and `name-request`.
-    pub owner: Target,
-    /// Who may post.
-    pub posting: Posting,
-    /// Where posts go.
-    pub members: Vec<Target>,
     /// When it was made.
     pub created: Timestamp,
 }

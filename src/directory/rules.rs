@@ -12,6 +12,7 @@ mod cascade;
 mod domain;
 mod draft;
 mod graph;
+mod handling;
 mod import;
 mod list;
 mod master;
@@ -27,8 +28,9 @@ pub use transaction::{Drafted, Found, Layer, Overlay, RangeRead, ReadSet, Record
 
 use self::transaction::Draft;
 use super::change::{Change, ChangeError, Refusal};
-use super::model::{AccountId, Revision};
+use super::model::{AccountId, Revision, Roster, Target};
 use super::schema::Key;
+use super::view::Unreadable;
 
 /// What a decision needs beside the state.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +55,17 @@ pub fn transact(state: &dyn Records, change: &Change, expected: Option<&Expected
     let recording = Recording::new(state);
     let drafted = decide(&recording, change, expected, context)?;
     Ok(Transaction { reads: recording.into_reads(), drafted })
+}
+
+/// Why each of these cannot be a member of a list, if it cannot.
+pub fn members_refused(state: &dyn Records, members: &[Target]) -> Result<Vec<Option<Refusal>>, Unreadable> {
+    let draft = Draft::new(state);
+    let refused = |member: &Target| match pop::receiving(&draft, member) {
+        Ok(_) => Ok(None),
+        Err(ChangeError::Refused(why)) => Ok(Some(why)),
+        Err(ChangeError::Unreadable(failure)) => Err(failure),
+    };
+    members.iter().map(refused).collect()
 }
 
 /// Decides on one change.
@@ -92,9 +105,16 @@ fn carry_out(draft: &mut Draft<'_>, change: &Change, context: Context) -> Result
         Change::PurgePop { id } => trash::purge(draft, *id),
         Change::AddList { name, domain, owner, posting, members } => {
             let (name, domain, owner, members) = (name.clone(), domain.clone(), owner.clone(), members.clone());
-            list::add(draft, list::Given { id: fresh, name, domain, owner, posting: *posting, members, created: now })
+            list::add(draft, Roster { id: fresh, name, domain, owner, posting: *posting, members, created: now }, now)
         }
-        Change::EditList { name, owner, posting, join, leave } => list::edit(draft, name, owner.as_ref(), *posting, join, leave),
+        Change::EditList { name, owner, posting, join, leave } => {
+            list::edit(draft, name, list::Edit { owner: owner.as_ref(), posting: *posting, join, leave }, now)
+        }
+        Change::StyleList { name, style } => list::restyle(draft, name, style),
+        Change::JoinList { name, members, .. } => list::join_many(draft, name, members, now),
+        Change::SeatMember { list, member, seat } => list::seat(draft, list, member, seat),
+        Change::SetCopies { name, copies } => handling::set_copies(draft, name, copies),
+        Change::SetVacation { name, vacation } => handling::set_vacation(draft, name, vacation.as_ref()),
         Change::DeleteList { name } => list::delete(draft, name),
         Change::AddAlias { key, targets, note, expires } => alias::add(draft, key, targets, note.as_deref(), *expires, now),
         Change::RemoveAlias { key, targets } => alias::remove(draft, key, targets),

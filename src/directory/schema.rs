@@ -5,17 +5,18 @@
 //! some bytes, so any ordered store can hold it.
 //!
 //! A value is: version, the revision that wrote it, the record, in postcard (variable-length integers, no field names).
-//! What the key says is not said again in the value.
+//! What the key says is not said again in the value. Lists have format version 2, whatever else there is version 1.
 
 mod index;
 mod key;
 mod record;
 mod v1;
+mod v2;
 
 pub use index::{INDEX, index, words, words_of};
 pub use key::{Family, Key, Prefix, Referrer};
 pub(super) use record::encode_entry;
-pub use record::{Counters, Record, Uses, decode, encode, revision_of};
+pub use record::{Counters, Record, Uses, decode, encode, members_within, revision_of};
 
 /// The directory's format as a whole, written when it is made.
 pub const FORMAT: u32 = 1;

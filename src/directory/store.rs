@@ -9,6 +9,7 @@ mod engine;
 mod group;
 mod imagined;
 mod index;
+mod lists;
 mod snapshot;
 mod uses;
 
@@ -61,7 +62,7 @@ impl Directory {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let engine = Engine::open(path)?;
         let state = State::load(&engine)?;
-        index::make(&engine).map_err(|Unreadable(why)| OpenError::Engine(why))?;
+        index::make(&engine).and_then(|()| lists::take_members_out(&engine)).map_err(|Unreadable(why)| OpenError::Engine(why))?;
         let next_id = AtomicU64::new(state.next_id().0);
         Ok(Self { engine, state: Mutex::new(state), next_id, uses: Mutex::default() })
     }

@@ -1,6 +1,6 @@
 //! The questions that can be put to a directory, wherever it is kept.
 
-use super::model::{Alias, AliasKey, DomainRecord, Kind, List, Master, Pop, Revision, Target};
+use super::model::{AccountId, Alias, AliasKey, DomainRecord, Handling, Kind, List, Master, Member, Pop, Revision, Target};
 use crate::mail::{Domain, Name};
 
 /// The engine failed: the answer is not "no such thing" but unknown.
@@ -22,6 +22,10 @@ pub trait View {
     fn pop(&self, name: &Name) -> Result<Option<Pop>, Unreadable>;
     /// A list account.
     fn list(&self, name: &Name) -> Result<Option<List>, Unreadable>;
+    /// What happens with a POP account's mail beside its delivery, where anybody said so.
+    fn handling(&self, id: AccountId) -> Result<Option<Handling>, Unreadable>;
+    /// A member of a list.
+    fn member(&self, list: &Name, member: &Target) -> Result<Option<Member>, Unreadable>;
     /// An alias, hidden ones too.
     fn alias(&self, key: &AliasKey) -> Result<Option<Alias>, Unreadable>;
     /// Every alias with an entry that leads to `target`, hidden ones too, in key order.

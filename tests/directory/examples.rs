@@ -384,7 +384,7 @@ fn d9_a_renamed_pop_keeps_everything() {
     assert_eq!(house.leads("fwd@example.com"), "alicia@example.org,alicia+work@example.org");
     assert_eq!((house.leads("alice@example.org"), house.leads("alicia@example.org")), (String::new(), "alicia".into()));
     let list = house.directory.snapshot().list(&name("team")).unwrap().unwrap();
-    assert_eq!((list.owner, list.members), (target("alicia"), targets(&["bob", "alicia"])));
+    assert_eq!((list.owner, list.members, house.seats("team")), (target("alicia"), 2, targets(&["alicia", "bob"])));
 
     effects(&house, &rename_pop("alicia", "alice", true));
     assert_eq!(

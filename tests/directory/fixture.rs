@@ -99,6 +99,11 @@ impl House {
         Self { folder, directory }
     }
 
+    /// The members of a list, as it orders them.
+    pub fn seats(&self, list: &str) -> Vec<Target> {
+        self.directory.snapshot().members(&name(list), None, 1000).unwrap().records.into_iter().map(|member| member.target).collect()
+    }
+
     /// With these changes made.
     pub fn with(changes: &[Change]) -> Self {
         let house = Self::empty();

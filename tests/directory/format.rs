@@ -1,6 +1,7 @@
 //! The bytes on disk: a change of format has to be a new version beside the old one.
 
-use restante::directory::schema::{Counters, Key, Prefix, Record, Referrer, Uses, decode, encode};
+use jiff::civil::date;
+use restante::directory::schema::{Counters, Key, Prefix, Record, Referrer, Uses, decode, encode, members_within};
 use restante::directory::*;
 
 use super::fixture::*;
@@ -55,9 +56,15 @@ fn samples() -> Vec<(&'static str, Key, Record)> {
         domain: domain("example.org"),
         owner: target("alice"),
         posting: Posting::Members,
-        members: targets(&["alice", "Bob@elsewhere.example"]),
+        style: Style { description: "Our team".into(), tag: Switch::Enabled },
+        members: 2,
         created,
     };
+    let suspended = Seat::Suspended { since: at(1_200_000_000), why: "5.1.1".into() };
+    let member = Member { list: name("team"), target: target("Bob@elsewhere.example"), seat: suspended, joined: created };
+    let bounces = Bounces { days: vec![date(2024, 2, 29)], soft: 3, last: Some(at(1_300_000_000)), status: "5.1.1".into() };
+    let vacation = Vacation { text: "Away.".into(), from: None, until: Some(at(2_000_000_000)) };
+    let handling = Handling { copies: targets(&["bob"]), vacation: Some(vacation) };
     let trashed = Trashed {
         pop: pop(),
         deleted: at(1_500_000_000),
@@ -78,7 +85,6 @@ fn samples() -> Vec<(&'static str, Key, Record)> {
             Record::Master(Master { name: name("root"), role: Role::Owner, password: PasswordHash("$h".into()), created }),
         ),
         ("pop", Key::pop(&name("alice")), Record::Pop(pop())),
-        ("list", Key::list(&name("team")), Record::List(list)),
         ("alias", Key::alias(&key("info@example.org")), Record::Alias(alias(Standing::Plain))),
         ("hidden alias", Key::alias(&key("info@example.org")), Record::Alias(hidden)),
         ("entry", Key::entry(&target("x@example.org"), &Referrer::Alias(key("@example.org"))), Record::Entry),
@@ -90,14 +96,31 @@ fn samples() -> Vec<(&'static str, Key, Record)> {
         ("token", Key::token(&token.hash), Record::Token(token.clone())),
         ("token use", Key::token_use(&token.hash), Record::TokenUse(at(5))),
         ("index", Prefix::pops_in(&home).key(b"alice"), Record::Indexed),
+        ("member", Key::member(&name("team"), &member.target), Record::Member(member.clone())),
+        ("bounces", Key::bounces(&name("team"), &member.target), Record::Bounces(bounces)),
+        ("handling", Key::handling(AccountId(300)), Record::Handling(handling)),
+        ("replied", Key::replied(AccountId(300), "x@elsewhere.example"), Record::Replied(at(5))),
+        ("list", Key::list(&name("team")), Record::List(list)),
     ]
 }
 
-/// Version 1, for ever: key and value of each kind of record.
-const GOLDEN: &str = include_str!("format_v1.txt");
+/// For ever: key and value of each kind of record, in the format that it is written in.
+const GOLDEN: &str = include_str!("formats.txt");
+
+/// A list as version 1 wrote it, its members in its own record.
+const LIST_V1: &[u8] = b"\x01\x07\x02\x0bexample.org\x05alice\x01\x02\x05alice\x15Bob@elsewhere.example\x80\xa8\xd6\xb9\x07\x00";
 
 #[test]
-fn version_1_is_written_and_read_as_ever() {
+fn a_list_of_version_1_is_read_with_the_members_it_holds() {
+    let key = Key::list(&name("team"));
+    let (revision, record) = decode(&key, LIST_V1).unwrap();
+    let Record::List(list) = record else { panic!("{record:?}") };
+    assert_eq!((revision, list.owner, list.posting, list.members), (Revision(7), target("alice"), Posting::Members, 2));
+    assert_eq!(members_within(&key, LIST_V1).unwrap(), Some(targets(&["alice", "Bob@elsewhere.example"])));
+}
+
+#[test]
+fn records_are_written_and_read_as_ever() {
     let mut written = String::new();
     for (kind, key, record) in samples() {
         let bytes = encode(&record, Revision(7)).unwrap();

@@ -9,7 +9,8 @@ use restante::mail::{Address, Name};
 pub struct Walked {
     domains: BTreeSet<String>,
     pops: BTreeMap<Name, Pop>,
-    lists: BTreeMap<Name, List>,
+    lists: BTreeMap<Name, Roster>,
+    copies: BTreeMap<Name, Vec<Target>>,
     aliases: BTreeMap<AliasKey, Alias>,
     masters: BTreeMap<Name, Master>,
 }
@@ -20,6 +21,7 @@ impl Walked {
             domains: BTreeSet::new(),
             pops: BTreeMap::new(),
             lists: BTreeMap::new(),
+            copies: BTreeMap::new(),
             aliases: BTreeMap::new(),
             masters: BTreeMap::new(),
         };
@@ -30,8 +32,14 @@ impl Walked {
                 ExportRecord::List(list) => assert!(walked.lists.insert(list.name.clone(), list).is_none()),
                 ExportRecord::Alias(alias) => assert!(walked.aliases.insert(alias.key.clone(), alias).is_none()),
                 ExportRecord::Master(master) => assert!(walked.masters.insert(master.name.clone(), master).is_none()),
-                ExportRecord::Trash(_) => {}
+                ExportRecord::Trash(_) | ExportRecord::Style { .. } => {}
+                ExportRecord::Member(member) => walked.lists.get_mut(&member.list).expect("a list").members.push(member.target),
+                ExportRecord::Handling { name, handling } => assert!(walked.copies.insert(name, handling.copies).is_none()),
             }
+        }
+        for list in walked.lists.values() {
+            let counted = snapshot.list(&list.name).unwrap().unwrap().members;
+            assert_eq!(counted, list.members.len() as u64, "the members of {} are counted wrongly", list.name);
         }
         walked
     }
@@ -168,6 +176,12 @@ fn targets(walked: &Walked) {
             assert!(walked.exists(target), "D5: list {} -> {target} dangles", list.name);
         }
     }
+    for (name, copies) in &walked.copies {
+        assert!(walked.pops.contains_key(name));
+        for target in copies {
+            assert!(walked.exists(target), "D5: copies of {name} -> {target} dangle");
+        }
+    }
 }
 
 fn circles(walked: &Walked) {
@@ -204,7 +218,11 @@ fn reverse_index(snapshot: &Snapshot<'_>, walked: &Walked) {
     }
     let entries: usize = walked.aliases.values().map(|alias| alias.targets.len()).sum();
     let seats: usize = walked.lists.values().map(|list| list.members.len() + 1).sum();
-    assert_eq!(restante_index_size(snapshot), entries + seats, "the reverse index holds something else");
+    assert_eq!(
+        restante_index_size(snapshot),
+        entries + seats + walked.copies.values().map(Vec::len).sum::<usize>(),
+        "the reverse index holds something else"
+    );
 }
 
 /// The index holds what follows from the records, and nothing else.
@@ -216,8 +234,8 @@ fn index(snapshot: &Snapshot<'_>) {
         follows.extend(match record.unwrap() {
             ExportRecord::Domain(domain) => index(&Record::Domain(domain)),
             ExportRecord::Pop(pop) => index(&Record::Pop(pop)),
-            ExportRecord::List(list) => index(&Record::List(list)),
-            ExportRecord::Master(_) | ExportRecord::Alias(_) | ExportRecord::Trash(_) => Vec::new(),
+            ExportRecord::List(list) => index(&Record::List(snapshot.list(&list.name).unwrap().unwrap())),
+            _ => Vec::new(),
         });
     }
     let found: BTreeSet<_> = snapshot.keys(&Prefix::all(Family::Index)).unwrap().into_iter().collect();

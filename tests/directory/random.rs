@@ -83,6 +83,13 @@ fn a_change() -> impl Strategy<Value = Change> {
             expires: None,
             switch: None,
         }),
+        2 => (a_name(), some_targets()).prop_map(|(list, members)| Change::JoinList { name: name(list), count: members.len() as u64, members }),
+        1 => (a_name(), a_target()).prop_map(|(list, member)| Change::SeatMember {
+            list: name(list),
+            member: target(&member),
+            seat: Seat::Suspended { since: at(5), why: "5.1.1".into() },
+        }),
+        3 => (a_name(), some_targets()).prop_map(|(pop, copies)| Change::SetCopies { name: name(pop), copies }),
         1 => a_key().prop_map(|address| Change::SwitchAlias { key: key(&address), switch: Switch::Disabled }),
     ]
 }

@@ -5,8 +5,8 @@ use std::error::Error;
 
 use jiff::Timestamp;
 use restante::directory::{
-    AccountId, Alias, AliasKey, DomainRecord, Kind, List, Master, PasswordHash, Pop, Posting, Revision, Standing, State, Switch, Target,
-    Unreadable, View,
+    AccountId, Alias, AliasKey, DomainRecord, Handling, Kind, List, Master, Member, PasswordHash, Pop, Posting, Revision, Standing, State,
+    Style, Switch, Target, Unreadable, View,
 };
 use restante::mail::{Domain, Name};
 use restante::router::{Disabled, Limits, Lists, Relay};
@@ -18,6 +18,8 @@ pub struct Memory {
     pops: BTreeMap<Name, Pop>,
     lists: BTreeMap<Name, List>,
     aliases: BTreeMap<AliasKey, Alias>,
+    /// What happens with mail beside its delivery.
+    pub handling: BTreeMap<AccountId, Handling>,
     broken: Option<AliasKey>,
 }
 
@@ -74,7 +76,8 @@ impl Memory {
             domain: Domain::parse(domain)?,
             owner: Target::Discard,
             posting: Posting::Anyone,
-            members: Vec::new(),
+            style: Style::default(),
+            members: 0,
             created: Timestamp::UNIX_EPOCH,
         };
         self.hidden(&name, domain)?;
@@ -147,6 +150,12 @@ impl View for Memory {
             Some(broken) if broken == key => Err(Unreadable("block checksum mismatch".into())),
             _ => Ok(self.aliases.get(key).cloned()),
         }
+    }
+    fn handling(&self, id: AccountId) -> Result<Option<Handling>, Unreadable> {
+        Ok(self.handling.get(&id).cloned())
+    }
+    fn member(&self, _: &Name, _: &Target) -> Result<Option<Member>, Unreadable> {
+        Ok(None)
     }
     fn aliases_to(&self, target: &Target) -> Result<Vec<AliasKey>, Unreadable> {
         Ok(self.aliases.values().filter(|alias| alias.targets.contains(target)).map(|alias| alias.key.clone()).collect())

@@ -9,6 +9,7 @@ mod document;
 mod exchange;
 mod extract;
 mod log;
+mod members;
 mod queue;
 mod resources;
 mod respond;
@@ -37,6 +38,7 @@ pub fn router(context: Arc<Context>) -> Router {
     document::begin();
     let resources = resources::routes()
         .merge(accounts::routes())
+        .merge(members::routes())
         .merge(aliases::routes())
         .merge(queue::routes())
         .merge(exchange::routes())

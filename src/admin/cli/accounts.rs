@@ -5,9 +5,10 @@ use std::io::{self, BufRead, IsTerminal};
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
-use super::args::{ListCommand, MasterCommand, PasswordSource, PopCommand, Quota, Seats};
+use super::args::{ListCommand, MasterCommand, OnOff, PasswordSource, PopCommand, Quota};
 use super::connection::{Connection, NOTHING, segment, with_query};
 use super::failure::Failure;
+use super::members;
 use super::output::{Listing, Output, Row, STRONG, describe, note, styled};
 use super::password;
 use crate::admin::operations::{Removal, lists, masters, pops, trash};
@@ -91,10 +92,18 @@ pub(super) async fn list(connection: &Connection, output: Output, command: ListC
             connection.pages("/lists", &[], |page: Vec<lists::Shown>| listing.add(&page)).await?;
             listing.end("no list accounts; add one with `restante list add`")
         }
-        ListCommand::Members { name, what, members } => {
-            let request = if what == Seats::Add { json!({ "join": members }) } else { json!({ "leave": members }) };
+        ListCommand::Edit { name, owner, post, description, tag } => {
+            let mut request = Map::new();
+            request.extend(owner.map(|owner| ("owner".to_owned(), owner.to_string().into())));
+            request.extend(post.map(|post| ("posting".to_owned(), json!(Posting::from(post)))));
+            request.extend(description.map(|description| ("description".to_owned(), description.into())));
+            request.extend(tag.map(|tag| ("tag".to_owned(), (tag == OnOff::On).into())));
+            if request.is_empty() {
+                return Err(Failure::usage("nothing to change; give --owner, --post, --description or --tag"));
+            }
             output.record(&connection.call::<_, lists::Shown>(Method::PATCH, &at(&name), Some(&request)).await?)
         }
+        ListCommand::Members { name, what } => members::members(connection, output, &at(&name), what).await,
         ListCommand::Delete { name, dry_run } => {
             let path = with_query(&at(&name), &[("dry_run", dry_run.to_string())]);
             output.removal(&connection.call(Method::DELETE, &path, NOTHING).await?)
@@ -242,8 +251,12 @@ impl Row for lists::Shown {
             Posting::Anyone => "anyone",
             Posting::Members => "members",
             Posting::Owner => "owner",
+            Posting::Moderated => "moderated",
         };
-        let members: Vec<String> = self.members.iter().map(ToString::to_string).collect();
+        let mut members: Vec<String> = self.members.iter().map(ToString::to_string).collect();
+        if self.member_count > members.len() as u64 {
+            members.push(format!("and {} more", self.member_count - members.len() as u64));
+        }
         vec![
             self.name.to_string(),
             self.address.unicode(),

@@ -31,10 +31,8 @@ pub(super) async fn export(connection: &Connection) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-pub(super) async fn import(connection: &Connection, output: Output, file: &Path) -> Result<(), Failure> {
-    let (input, octets) = open(file).await?;
-    let bar = progress(octets);
-    let body = Body::new(Upload { input, bar: bar.clone(), buffer: vec![0; CHUNK] });
+pub(super) async fn import(connection: &Connection, output: Output, path: &Path) -> Result<(), Failure> {
+    let (body, bar) = upload(file(path).await?);
     let answer = connection.send(Method::POST, "/import", "application/jsonl", body).await;
     bar.finish_and_clear();
     let report: ImportReport = serde_json::from_slice(&whole(answer?).await?)?;
@@ -59,7 +57,14 @@ fn tell(output: Output, report: &ImportReport) -> Result<(), Failure> {
 
 type Input = Box<dyn AsyncRead + Send + Unpin>;
 
-async fn open(file: &Path) -> Result<(Input, Option<u64>), Failure> {
+/// A file as the body of a request, and the bar that shows how far it is.
+pub(super) fn upload((input, octets): (Input, Option<u64>)) -> (Body, ProgressBar) {
+    let bar = progress(octets);
+    (Body::new(Upload { input, bar: bar.clone(), buffer: vec![0; CHUNK] }), bar)
+}
+
+/// A file that is to be sent, and its octets where they are known; `-` is standard input.
+pub(super) async fn file(file: &Path) -> Result<(Input, Option<u64>), Failure> {
     if file == Path::new("-") {
         return Ok((Box::new(File::open("/dev/stdin").await?), None));
     }

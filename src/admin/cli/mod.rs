@@ -11,6 +11,7 @@ pub mod connection;
 mod exchange;
 pub mod failure;
 mod log;
+mod members;
 pub mod output;
 mod password;
 pub mod probe;

@@ -85,7 +85,12 @@ fn concerns(effect: &Effect, about: &str) -> bool {
         | Effect::PopPurged { name, .. } => named(name),
         Effect::EntryAdded { address, target } | Effect::EntryRemoved { address, target } => named(address) || named(target),
         Effect::AliasRemoved { address } | Effect::AliasEdited { address } | Effect::EntryNotRestored { address, .. } => named(address),
-        Effect::SeatRemoved { list, member } | Effect::SeatAdded { list, member } => named(list) || named(member),
+        Effect::SeatRemoved { list, member }
+        | Effect::SeatAdded { list, member }
+        | Effect::SeatSuspended { list, member }
+        | Effect::SeatResumed { list, member } => named(list) || named(member),
+        Effect::SeatsAdded { list, .. } => named(list),
+        Effect::CopyAdded { name, target } | Effect::CopyRemoved { name, target } => named(name) || named(target),
         Effect::TokenAdded { master, .. } | Effect::TokenRemoved { master, .. } => named(master),
     }
 }

@@ -11,7 +11,7 @@ use super::{Match, Page, Paging, Removal, Run, page};
 use crate::admin::context::Context;
 use crate::admin::permission::Caller;
 use crate::admin::problem::Problem;
-use crate::directory::{Change, Kind, List, Posting, Refusal, Revision, Snapshot, Subject, Target, View};
+use crate::directory::{Change, Kind, List, Posting, Refusal, Revision, Snapshot, Style, Subject, Switch, Target, View};
 use crate::mail::{Address, Domain, Name};
 
 /// A list account as administrators see it.
@@ -28,11 +28,23 @@ pub struct Shown {
     pub owner: Target,
     /// Who may post.
     pub posting: Posting,
-    /// Where posts go.
+    /// What it is for, in a few words; shown in `List-Id`.
+    #[serde(default)]
+    pub description: String,
+    /// Whether subjects begin with `[name]`.
+    #[serde(default)]
+    pub tag: bool,
+    /// Where posts go: the first [`MEMBERS`]; the others are read page by page.
     pub members: Vec<Target>,
+    /// How many there are.
+    #[serde(default)]
+    pub member_count: u64,
     /// When it was made.
     pub created: Timestamp,
 }
+
+/// Members that are shown with their list.
+pub const MEMBERS: usize = 1000;
 
 /// A new list account.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -50,6 +62,12 @@ pub struct New {
     /// Where posts go.
     #[serde(default)]
     pub members: Vec<Target>,
+    /// What it is for, in a few words; shown in `List-Id`.
+    #[serde(default)]
+    pub description: String,
+    /// Whether subjects begin with `[name]`.
+    #[serde(default)]
+    pub tag: bool,
 }
 
 /// A change of a list account: what is given is changed.
@@ -61,6 +79,10 @@ pub struct Edit {
     pub owner: Option<Target>,
     /// Who may post from now on.
     pub posting: Option<Posting>,
+    /// What it is for from now on.
+    pub description: Option<String>,
+    /// Whether subjects begin with `[name]` from now on.
+    pub tag: Option<bool>,
     /// Who joins.
     #[serde(default)]
     pub join: Vec<Target>,
@@ -69,18 +91,27 @@ pub struct Edit {
     pub leave: Vec<Target>,
 }
 
-impl From<List> for Shown {
-    fn from(list: List) -> Self {
-        Self {
-            address: Address::new(list.name.as_str(), list.domain.clone()),
-            name: list.name,
-            domain: list.domain,
-            owner: list.owner,
-            posting: list.posting,
-            members: list.members,
-            created: list.created,
-        }
+impl Edit {
+    /// One member leaves, and nothing else changes.
+    pub fn leaving(member: Target) -> Self {
+        Self { owner: None, posting: None, description: None, tag: None, join: Vec::new(), leave: vec![member] }
     }
+}
+
+fn shown(snapshot: &Snapshot<'_>, list: List) -> Result<Shown, Problem> {
+    let members = snapshot.members(&list.name, None, MEMBERS)?;
+    Ok(Shown {
+        address: Address::new(list.name.as_str(), list.domain.clone()),
+        name: list.name,
+        domain: list.domain,
+        owner: list.owner,
+        posting: list.posting,
+        description: list.style.description,
+        tag: list.style.tag == Switch::Enabled,
+        members: members.records.into_iter().map(|member| member.target).collect(),
+        member_count: list.members,
+        created: list.created,
+    })
 }
 
 /// The list accounts that the caller may see and the filter lets through.
@@ -92,7 +123,10 @@ pub fn list(context: &Context, caller: &Caller, paging: &Paging, filter: &Filter
         (None, None) => snapshot.lists(after, limit),
     };
     let sought = filter.search.as_deref().map(str::to_lowercase).unwrap_or_default();
-    page(paging, fetch, |list| Ok(Shown::from(list)).map(|shown| shown.address.to_string().contains(&sought).then_some(shown)))
+    page(paging, fetch, |list| {
+        let address = Address::new(list.name.as_str(), list.domain.clone()).to_string();
+        if address.contains(&sought) { shown(&snapshot, list).map(Some) } else { Ok(None) }
+    })
 }
 
 /// One list account.
@@ -104,7 +138,7 @@ pub fn show(context: &Context, caller: &Caller, name: &Name) -> Result<Shown, Pr
 pub fn show_with_revision(context: &Context, caller: &Caller, name: &Name) -> Result<(Revision, Shown), Problem> {
     let snapshot = context.directory.snapshot();
     let list = visible(&snapshot, caller, name)?;
-    Ok((snapshot.revision_of(&Subject::List(name.clone()))?, list.into()))
+    Ok((snapshot.revision_of(&Subject::List(name.clone()))?, shown(&snapshot, list)?))
 }
 
 /// Adds a list account with its hidden alias.
@@ -112,19 +146,34 @@ pub fn add(context: &Context, caller: &Caller, new: New) -> Result<Shown, Proble
     let snapshot = context.directory.snapshot();
     caller.needs(&snapshot, &new.domain)?;
     known_targets(&snapshot, caller, new.members.iter().chain([&new.owner]))?;
-    let New { name, domain, owner, posting, members } = new;
+    let New { name, domain, owner, posting, members, description, tag } = new;
     context.change(caller, &Change::AddList { name: name.clone(), domain, owner, posting, members })?;
+    if tag || !description.is_empty() {
+        context.change(caller, &Change::StyleList { name: name.clone(), style: Style { description, tag: switch(tag) } })?;
+    }
     show(context, caller, &name)
 }
 
 /// Changes a list account.
 pub fn edit(context: &Context, caller: &Caller, name: &Name, edit: Edit, condition: Match) -> Result<(Revision, Shown), Problem> {
     let snapshot = context.directory.snapshot();
-    visible(&snapshot, caller, name)?;
+    let before = visible(&snapshot, caller, name)?;
     known_targets(&snapshot, caller, edit.join.iter().chain(&edit.owner))?;
-    let Edit { owner, posting, join, leave } = edit;
-    let change = Change::EditList { name: name.clone(), owner, posting, join, leave };
-    context.change_if(caller, &change, &Subject::List(name.clone()), condition)?;
+    let Edit { owner, posting, description, tag, join, leave } = edit;
+    let style =
+        Style { description: description.unwrap_or_else(|| before.style.description.clone()), tag: tag.map_or(before.style.tag, switch) };
+    let subject = Subject::List(name.clone());
+    let mut condition = condition;
+    let restyled = style != before.style;
+    if restyled {
+        let applied = context.change_if(caller, &Change::StyleList { name: name.clone(), style }, &subject, condition)?;
+        if condition != Match::Any {
+            condition = Match::Revision(applied.revision);
+        }
+    }
+    if !restyled || owner.is_some() || posting.is_some() || !join.is_empty() || !leave.is_empty() {
+        context.change_if(caller, &Change::EditList { name: name.clone(), owner, posting, join, leave }, &subject, condition)?;
+    }
     show_with_revision(context, caller, name)
 }
 
@@ -134,7 +183,12 @@ pub fn delete(context: &Context, caller: &Caller, name: &Name, run: Run) -> Resu
     context.remove(caller, &Change::DeleteList { name: name.clone() }, run)
 }
 
-fn visible(snapshot: &Snapshot<'_>, caller: &Caller, name: &Name) -> Result<List, Problem> {
+fn switch(on: bool) -> Switch {
+    if on { Switch::Enabled } else { Switch::Disabled }
+}
+
+/// The record of a list that exists for the caller.
+pub(super) fn visible(snapshot: &Snapshot<'_>, caller: &Caller, name: &Name) -> Result<List, Problem> {
     let refused = || Refusal::NoSuchAccount { kind: Kind::List, name: name.clone() };
     let list = snapshot.list(name)?.ok_or_else(refused)?;
     if caller.sees(snapshot, &list.domain)? { Ok(list) } else { Err(refused().into()) }

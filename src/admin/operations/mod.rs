@@ -10,6 +10,7 @@ pub mod fetch;
 pub mod lists;
 pub mod log;
 pub mod masters;
+pub mod members;
 pub mod names;
 pub mod password;
 pub mod pops;

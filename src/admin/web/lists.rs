@@ -24,7 +24,10 @@ use crate::mail::{Domain, Name};
 
 const ROWS: usize = 50;
 
-const FIELDS: [&str; 5] = ["name", "domain", "owner", "posting", "targets"];
+const FIELDS: [&str; 6] = ["name", "domain", "owner", "posting", "description", "targets"];
+
+/// Members up to which they can be edited with their list; more have their page alone.
+const FEW: u64 = 200;
 
 pub(super) fn routes() -> Router<Arc<Panel>> {
     Router::new()
@@ -45,17 +48,22 @@ struct Asked {
 
 struct Row {
     edited: Option<(Name, Revision)>,
+    many: bool,
     fields: Fields,
     errors: Errors,
 }
 
-const POSTING: [(Posting, &str, &str); 3] =
-    [(Posting::Anyone, "anyone", "Anyone"), (Posting::Members, "members", "Members"), (Posting::Owner, "owner", "The owner alone")];
+const POSTING: [(Posting, &str, &str); 4] = [
+    (Posting::Anyone, "anyone", "Anyone"),
+    (Posting::Members, "members", "Members"),
+    (Posting::Owner, "owner", "The owner alone"),
+    (Posting::Moderated, "moderated", "Anyone, if the owner approves"),
+];
 
 async fn show(visitor: Visitor, Query(asked): Query<Asked>) -> Answer {
     let row = match asked.edit.as_deref() {
         Some(name) => loaded(&visitor, name).await?,
-        None => Row { edited: None, fields: Fields::default(), errors: Errors::default() },
+        None => Row { edited: None, many: false, fields: Fields::default(), errors: Errors::default() },
     };
     Ok(whole(&visitor, &asked, &row).await?.into_response())
 }
@@ -64,15 +72,16 @@ async fn loaded(visitor: &Visitor, name: &str) -> Result<Row, Failure> {
     let name = parsed(name)?;
     let (revision, list) = visitor.run(move |context, caller| lists::show_with_revision(context, caller, &name)).await?;
     let posting = POSTING.iter().find(|(posting, ..)| *posting == list.posting).map_or("", |(_, value, _)| value);
-    let fields = Fields::of([
-        ("owner", list.owner.to_string()),
-        ("posting", posting.to_owned()),
-        ("targets", list.members.iter().map(Target::to_string).collect::<Vec<_>>().join("\n")),
-    ]);
-    Ok(Row { edited: Some((list.name, revision)), fields, errors: Errors::default() })
+    let many = list.member_count > FEW;
+    let members = if many { String::new() } else { list.members.iter().map(Target::to_string).collect::<Vec<_>>().join("\n") };
+    let tag = list.tag.then(|| ("tag", "yes".to_owned()));
+    let fields =
+        [("owner", list.owner.to_string()), ("posting", posting.to_owned()), ("description", list.description), ("targets", members)];
+    let fields = Fields::of(fields.into_iter().chain(tag));
+    Ok(Row { edited: Some((list.name, revision)), many, fields, errors: Errors::default() })
 }
 
-fn parsed(name: &str) -> Result<Name, Failure> {
+pub(super) fn parsed(name: &str) -> Result<Name, Failure> {
     Name::parse(name).map_err(|error| Problem::new(Kind::NoSuchAccount, error.to_string()).into())
 }
 
@@ -98,7 +107,7 @@ async fn whole(visitor: &Visitor, asked: &Asked, row: &Row) -> Result<Markup, Fa
 }
 
 fn entry(visitor: &Visitor, row: &Row, homes: &[domains::Shown]) -> Markup {
-    let Row { edited, fields, errors } = row;
+    let Row { edited, many, fields, errors } = row;
     let action = edited.as_ref().map_or_else(|| "/lists".to_owned(), |(name, _)| format!("/lists/{name}"));
     let options = POSTING.map(|(_, value, words)| (value.to_owned(), words.to_owned())).into();
     html! {
@@ -115,8 +124,10 @@ fn entry(visitor: &Visitor, row: &Row, homes: &[domains::Shown]) -> Markup {
                     }
                     (form::text("owner", "Owner", fields, errors).required().placeholder("alice").hint("An account or an address."))
                     (form::choice("posting", "Who may post", options, fields, errors).class("narrow"))
-                    (form::lines("targets", "Members", fields, errors).placeholder("alice\nbob@elsewhere.example").hint("One a line: an account, or an address."))
+                    (form::text("description", "Description", fields, errors).placeholder("All of us").hint("Shown by mail programs."))
+                    @if *many { input type="hidden" name="many" value="yes"; } @else { (form::lines("targets", "Members", fields, errors).placeholder("alice\nbob@elsewhere.example").hint("One a line: an account, or an address.")) }
                 }
+                (form::tick("tag", "Subjects begin with [name]", fields))
                 div.buttons {
                     button.primary type="submit" { @if edited.is_none() { (Icon::Add) } "Update lists" }
                     @if edited.is_some() { a.button href="/lists" { "Cancel" } }
@@ -152,8 +163,10 @@ fn line(list: &lists::Shown) -> Markup {
             td data-label="Owner" { (list.owner) }
             td data-label="Who may post" { (posting) }
             td data-label="Members" {
-                details { summary { (list.members.len()) @if list.members.len() == 1 { " member" } @else { " members" } }
-                    ul { @for member in &list.members { li.address { (member) } } } }
+                a href={ "/lists/" (name) "/members" } { (list.member_count) @if list.member_count == 1 { " member" } @else { " members" } }
+                @if (1..=FEW).contains(&list.member_count) {
+                    details { summary { "Show" } ul { @for member in &list.members { li.address { (member) } } } }
+                }
             }
             td.actions {
                 a.iconic href={ "/lists?edit=" (name) "#entry" } title="Edit" aria-label={ "Edit " (name) } { (Icon::Edit) }
@@ -167,6 +180,8 @@ fn line(list: &lists::Shown) -> Markup {
 struct Given {
     owner: Target,
     posting: Posting,
+    description: String,
+    tag: bool,
     members: Vec<Target>,
 }
 
@@ -174,7 +189,8 @@ fn given(fields: &Fields, errors: &mut Errors) -> Option<Given> {
     let owner = errors.note("owner", Target::parse(fields.get("owner").trim()));
     let posting = POSTING.iter().find(|(_, value, _)| *value == fields.get("posting")).map(|(posting, ..)| *posting);
     let posting = errors.note("posting", posting.ok_or("Choose one of these."));
-    Some(Given { members: targets(fields, "targets", errors), owner: owner?, posting: posting? })
+    let (description, tag) = (fields.get("description").trim().to_owned(), fields.ticked("tag"));
+    Some(Given { members: targets(fields, "targets", errors), owner: owner?, posting: posting?, description, tag })
 }
 
 async fn add(Sent { visitor, fields }: Sent) -> Answer {
@@ -182,16 +198,18 @@ async fn add(Sent { visitor, fields }: Sent) -> Answer {
     let name = errors.note("name", Name::parse(fields.get("name").trim()));
     let domain = errors.note("domain", Domain::parse(fields.get("domain").trim()));
     let given = given(&fields, &mut errors);
-    let (Some(name), Some(domain), Some(Given { owner, posting, members }), true) = (name, domain, given, errors.is_empty()) else {
-        return refused(&visitor, &Asked::default(), Row { edited: None, fields, errors }).await;
+    let (Some(name), Some(domain), Some(Given { owner, posting, description, tag, members }), true) =
+        (name, domain, given, errors.is_empty())
+    else {
+        return refused(&visitor, &Asked::default(), Row { edited: None, many: false, fields, errors }).await;
     };
     let about = name.to_string();
-    let new = lists::New { name, domain, owner, posting, members };
+    let new = lists::New { name, domain, owner, posting, members, description, tag };
     match visitor.run(move |context, caller| lists::add(context, caller, new)).await {
         Ok(_) => Ok(Redirect::to(&after("/lists", "added", &about)).into_response()),
         Err(problem) => {
             let errors = Errors::of(&problem, &FIELDS);
-            refused(&visitor, &Asked::default(), Row { edited: None, fields, errors }).await
+            refused(&visitor, &Asked::default(), Row { edited: None, many: false, fields, errors }).await
         }
     }
 }
@@ -207,22 +225,23 @@ async fn edit(Path(name): Path<String>, Sent { visitor, fields }: Sent) -> Answe
     let revision = errors.note("", fields.get("revision").parse().map_err(|_| "The form is incomplete: load the page again."));
     let seen = Revision(revision.unwrap_or_default());
     let given = given(&fields, &mut errors).filter(|_| errors.is_empty());
-    let Some(Given { owner, posting, members }) = given else {
-        return refused(&visitor, &asked, Row { edited: Some((name, seen)), fields, errors }).await;
+    let many = fields.ticked("many");
+    let Some(Given { owner, posting, description, tag, members }) = given else {
+        return refused(&visitor, &asked, Row { edited: Some((name, seen)), many, fields, errors }).await;
     };
     let wanted = name.clone();
     let outcome = visitor.run(move |context, caller| {
-        let before = lists::show(context, caller, &wanted)?.members;
+        let before = if many { Vec::new() } else { lists::show(context, caller, &wanted)?.members };
         let leave = before.iter().filter(|member| !members.contains(member)).cloned().collect();
         let join = members.into_iter().filter(|member| !before.contains(member)).collect();
-        let edit = lists::Edit { owner: Some(owner), posting: Some(posting), join, leave };
+        let edit = lists::Edit { owner: Some(owner), posting: Some(posting), description: Some(description), tag: Some(tag), join, leave };
         lists::edit(context, caller, &wanted, edit, Match::Revision(seen))
     });
     match outcome.await {
         Ok(_) => Ok(Redirect::to(&after("/lists", "changed", name.as_str())).into_response()),
         Err(problem) => {
             let errors = Errors::of(&problem, &FIELDS);
-            refused(&visitor, &asked, Row { edited: Some((name, seen)), fields, errors }).await
+            refused(&visitor, &asked, Row { edited: Some((name, seen)), many, fields, errors }).await
         }
     }
 }

@@ -21,6 +21,7 @@ mod layout;
 mod lists;
 mod log;
 mod masters;
+mod members;
 mod pops;
 mod queue;
 mod removal;
@@ -74,6 +75,7 @@ pub fn router(login: Arc<Login>, service: Arc<Service>, smtp: Option<SocketAddr>
         .merge(pops::routes())
         .merge(aliases::routes())
         .merge(lists::routes())
+        .merge(members::routes())
         .merge(domains::routes())
         .merge(masters::routes())
         .merge(trash::routes())

@@ -70,6 +70,7 @@ impl Cascade {
             match referrer {
                 Referrer::Alias(key) => self.entry(draft, &key, &target)?,
                 Referrer::Seat(list) => self.seat(draft, &list, &target)?,
+                Referrer::Copy(pop) => super::handling::without(draft, &pop, &target)?,
                 Referrer::Owner(list) => {
                     if draft.list(&list)?.is_some_and(|list| position(std::slice::from_ref(&list.owner), &target).is_some()) {
                         return Err(Refusal::OwnsList { target, list }.into());
@@ -82,11 +83,8 @@ impl Cascade {
 
     fn seat(&mut self, draft: &mut Draft<'_>, list: &Name, member: &Target) -> Result<(), ChangeError> {
         let Some(mut record) = draft.list(list)? else { return Ok(()) };
-        let Some(at) = position(&record.members, member) else { return Ok(()) };
-        let member = record.members.remove(at);
-        draft.remove(Key::entry(&member, &Referrer::Seat(list.clone())));
-        draft.tell(Effect::SeatRemoved { list: list.clone(), member: member.clone() });
-        self.seats.push((list.clone(), member));
+        let Some(left) = super::list::leave(draft, &mut record, member)? else { return Ok(()) };
+        self.seats.push((list.clone(), left.target));
         draft.put_list(record);
         Ok(())
     }

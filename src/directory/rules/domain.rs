@@ -88,6 +88,7 @@ pub fn refuse_dangling(draft: &Draft<'_>, domain: &Domain) -> Result<(), ChangeE
     let Some((target, referrer)) = draft.entries(&Prefix::into_domain(domain))?.into_iter().next() else { return Ok(()) };
     let address = match referrer {
         Referrer::Alias(key) => key,
+        Referrer::Copy(pop) => super::handling::address(draft, &pop)?,
         Referrer::Seat(list) | Referrer::Owner(list) => return Err(list_dangles(draft, &list, target)?.into()),
     };
     Err(Refusal::WouldDangle { address, target }.into())

@@ -2,7 +2,7 @@
 
 use super::transaction::Draft;
 use crate::directory::change::{ChangeError, Effect};
-use crate::directory::model::{Alias, AliasKey, DomainRecord, Kind, List, Master, Pop, Target};
+use crate::directory::model::{AccountId, Alias, AliasKey, DomainRecord, Handling, Kind, List, Master, Member, Pop, Target};
 use crate::directory::schema::{Key, Prefix, Record, Referrer, Uses};
 use crate::directory::view::Unreadable;
 use crate::mail::{Domain, Name};
@@ -48,6 +48,22 @@ impl Draft<'_> {
         typed!(self, Key::alias(key), Alias)
     }
 
+    pub fn member(&self, list: &Name, member: &Target) -> Result<Option<Member>, ChangeError> {
+        typed!(self, Key::member(list, member), Member)
+    }
+
+    /// The members of a list, in folded spelling.
+    pub fn members(&self, list: &Name) -> Result<Vec<Target>, ChangeError> {
+        let damaged = || Unreadable("a key of a member is damaged; restore it from a backup".into());
+        let member = |key: &Key| key.to_member().map(|(_, member)| member).ok_or_else(|| damaged().into());
+        self.keys(&Prefix::members(list))?.iter().map(member).collect()
+    }
+
+    /// What happens with the mail of an account; nothing if nobody said so.
+    pub fn handling(&self, id: AccountId) -> Result<Handling, ChangeError> {
+        typed!(self, Key::handling(id), Handling).map(Option::unwrap_or_default)
+    }
+
     pub fn uses(&self, key: &AliasKey) -> Result<Option<Uses>, ChangeError> {
         typed!(self, Key::uses(key), Uses)
     }
@@ -87,9 +103,17 @@ impl Draft<'_> {
         self.put(Key::list(&list.name), Record::List(list));
     }
 
-    /// Marks a seat in the reverse index.
-    pub fn seat(&mut self, list: &Name, member: &Target) {
-        self.put(Key::entry(member, &Referrer::Seat(list.clone())), Record::Entry);
+    /// Writes a member, with its mark in the reverse index.
+    pub fn put_member(&mut self, member: Member) {
+        self.put(Key::entry(&member.target, &Referrer::Seat(member.list.clone())), Record::Entry);
+        self.put(Key::member(&member.list, &member.target), Record::Member(member));
+    }
+
+    /// Takes a member out, with whatever came back from it.
+    pub fn remove_member(&mut self, list: &Name, member: &Target) {
+        self.remove(Key::entry(member, &Referrer::Seat(list.clone())));
+        self.remove(Key::member(list, member));
+        self.remove(Key::bounces(list, member));
     }
 }
 

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::draft::position;
 use super::name::hidden_key;
 use super::transaction::Draft;
 use crate::directory::change::{ChangeError, Refusal};
@@ -239,16 +238,11 @@ fn ahead(draft: &Draft<'_>, from: &Place) -> Result<Vec<Place>, ChangeError> {
         Place::CatchAll(address) => {
             (draft.alias(&AliasKey::CatchAll(address.domain().clone()))?.map(|alias| alias.targets), Some(address.local()))
         }
-        Place::List(name) => (
-            draft.list(name)?.map(|list| {
-                let mut targets = list.members;
-                if position(&targets, &list.owner).is_none() {
-                    targets.push(list.owner);
-                }
-                targets
-            }),
-            None,
-        ),
+        Place::List(name) => {
+            let mut targets = draft.members(name)?;
+            targets.extend(draft.list(name)?.map(|list| list.owner));
+            (Some(targets), None)
+        }
     };
     let mut places = Vec::new();
     for target in targets.unwrap_or_default().iter().rev() {

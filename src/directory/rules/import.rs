@@ -2,9 +2,9 @@
 //! is free, its id.
 
 use super::transaction::Draft;
-use super::{alias, domain, list, master, pop, trash};
+use super::{alias, domain, handling, list, master, pop, trash};
 use crate::directory::change::{ChangeError, Effect, ExportRecord, Refusal};
-use crate::directory::model::{AccountId, Alias, List, Pop, Standing, Trashed};
+use crate::directory::model::{AccountId, Alias, Pop, Roster, Standing, Trashed};
 use crate::directory::password;
 use crate::directory::schema::{Key, Record, Uses};
 
@@ -13,12 +13,18 @@ pub fn put(draft: &mut Draft<'_>, record: &ExportRecord, fresh: AccountId) -> Re
         ExportRecord::Domain(record) => domain::add(draft, &record.domain, record.owner.as_ref(), record.created),
         ExportRecord::Master(record) => master::put_new(draft, record.clone()),
         ExportRecord::Pop(record) => pop::add(draft, Pop { id: kept(draft, record.id, fresh)?, ..record.clone() }),
-        ExportRecord::List(record) => list::add(draft, List { id: kept(draft, record.id, fresh)?, ..record.clone() }),
+        ExportRecord::List(record) => list::add(draft, Roster { id: kept(draft, record.id, fresh)?, ..record.clone() }, record.created),
         ExportRecord::Alias(record) => match record.standing {
             Standing::Plain => put_plain(draft, record),
             Standing::Hidden(_) => put_hidden(draft, record),
         },
         ExportRecord::Trash(record) => put_trash(draft, record, fresh),
+        ExportRecord::Style { name, style } => list::restyle(draft, name, style),
+        ExportRecord::Member(member) => list::put_back(draft, member),
+        ExportRecord::Handling { name, handling } => {
+            handling::set_copies(draft, name, &handling.copies)?;
+            handling::set_vacation(draft, name, handling.vacation.as_ref())
+        }
     }
 }
 

@@ -128,6 +128,7 @@ pub fn rename(draft: &mut Draft<'_>, name: &Name, new: &Name, keep_alias: bool) 
     draft.put(Key::name(new), Record::Holder(Kind::Pop));
     draft.put(Key::id(pop.id), Record::Id(new.clone()));
     draft.remove(Key::pop(name));
+    super::handling::rename(draft, pop.id, name, new)?;
     draft.put_pop(Pop { name: new.clone(), ..pop });
     Ok(())
 }
@@ -211,12 +212,8 @@ fn redirect(draft: &mut Draft<'_>, from: &Target, referrer: &Referrer, to: Targe
             }
             draft.put_alias(alias);
         }
-        Referrer::Seat(name) => {
-            let Some(mut list) = draft.list(name)? else { return Ok(()) };
-            super::list::leave(draft, &mut list, from);
-            super::list::join(draft, &mut list, to);
-            draft.put_list(list);
-        }
+        Referrer::Seat(name) => super::list::redirect(draft, name, from, to)?,
+        Referrer::Copy(name) => super::handling::redirect(draft, name, from, to)?,
         Referrer::Owner(name) => {
             let Some(mut list) = draft.list(name)? else { return Ok(()) };
             super::list::set_owner(draft, &mut list, to);

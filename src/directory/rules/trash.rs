@@ -6,7 +6,7 @@ use super::cascade::Cascade;
 use super::name::{hidden_key, refuse_taken};
 use super::pop::{blank, existing, put_new};
 use super::transaction::Draft;
-use super::{alias, domain, list};
+use super::{alias, domain, handling, list};
 use crate::directory::change::{ChangeError, Effect, Refusal};
 use crate::directory::model::{AccountId, Alias, AliasKey, Target, Trashed};
 use crate::directory::schema::{Key, Prefix, Record, Referrer, Uses};
@@ -22,6 +22,7 @@ pub fn delete_pop(draft: &mut Draft<'_>, name: &Name, now: Timestamp) -> Result<
     }
     cascade.account(draft, name)?;
     cascade.run(draft)?;
+    handling::trash(draft, pop.id, name)?;
     draft.remove(Key::pop(name));
     draft.remove(Key::name(name));
     let Cascade { entries, aliases, seats, .. } = cascade;
@@ -44,6 +45,7 @@ pub fn restore(draft: &mut Draft<'_>, name: &Name, id: Option<AccountId>, now: T
     refuse_taken(draft, name)?;
     draft.tell(Effect::PopRestored { id: pop.id, name: name.clone() });
     draft.remove(Key::trash(name, pop.id));
+    let restored = pop.id;
     put_new(draft, pop)?;
     for (key, target) in entries {
         let as_it_was = aliases.iter().find(|alias| alias.key == key);
@@ -52,9 +54,9 @@ pub fn restore(draft: &mut Draft<'_>, name: &Name, id: Option<AccountId>, now: T
         }
     }
     for (list, member) in seats {
-        restore_seat(draft, &list, member)?;
+        restore_seat(draft, &list, member, now)?;
     }
-    Ok(())
+    handling::restore(draft, restored, name)
 }
 
 /// Forgets an account in the trash for good.
@@ -69,6 +71,7 @@ pub fn purge(draft: &mut Draft<'_>, id: AccountId) -> Result<(), ChangeError> {
     draft.remove(key);
     draft.remove(Key::id(id));
     draft.remove(Key::login(id));
+    draft.remove(Key::handling(id));
     draft.tell(Effect::PopPurged { id, name: name.clone() });
     Ok(())
 }
@@ -135,12 +138,14 @@ fn try_entry(
 }
 
 /// Gives back a seat. A list that is gone has none; a member that would lead back to its list stays out.
-fn restore_seat(draft: &mut Draft<'_>, name: &Name, member: Target) -> Result<(), ChangeError> {
+fn restore_seat(draft: &mut Draft<'_>, name: &Name, member: Target, now: Timestamp) -> Result<(), ChangeError> {
     let Some(before) = draft.list(name)? else { return Ok(()) };
-    let told = draft.effects.len();
+    let (told, seated) = (draft.effects.len(), draft.member(name, &member)?);
     let mut list = before.clone();
     let outcome = super::pop::receiving(draft, &member).and_then(|settled| {
-        list::join(draft, &mut list, settled);
+        if list::join(draft, &mut list, &settled, now)? {
+            draft.tell(Effect::SeatAdded { list: name.clone(), member: settled });
+        }
         list::finish(draft, list)
     });
     let why = match outcome {
@@ -149,8 +154,8 @@ fn restore_seat(draft: &mut Draft<'_>, name: &Name, member: Target) -> Result<()
         Err(ChangeError::Refused(why)) => why,
     };
     draft.effects.truncate(told);
-    if super::draft::position(&before.members, &member).is_none() {
-        draft.remove(Key::entry(&member, &Referrer::Seat(name.clone())));
+    if seated.is_none() {
+        draft.remove_member(name, &member);
     }
     let address = hidden_key(name, &before.domain);
     draft.put_list(before);

@@ -40,11 +40,19 @@ pub enum Family {
     TokenUses,
     /// What records are found by beside their keys (see [`super::index()`]) → nothing.
     Index,
+    /// List, member → the member. Accounts before addresses, each in the order of their folded spelling.
+    Members,
+    /// List, member → what came back from it. Apart from the member, so that counting never meets an edit.
+    Bounces,
+    /// Account id → what happens with its mail beside delivery.
+    Handling,
+    /// Account id, sender → when it was told that the owner is away.
+    Replied,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::Domains,
         Self::Names,
         Self::Ids,
@@ -61,6 +69,10 @@ impl Family {
         Self::Tokens,
         Self::TokenUses,
         Self::Index,
+        Self::Members,
+        Self::Bounces,
+        Self::Handling,
+        Self::Replied,
     ];
 
     /// The name of the column family.
@@ -82,6 +94,10 @@ impl Family {
             Self::Tokens => "tokens",
             Self::TokenUses => "token_uses",
             Self::Index => "index",
+            Self::Members => "members",
+            Self::Bounces => "bounces",
+            Self::Handling => "handling",
+            Self::Replied => "replied",
         }
     }
 }
@@ -113,6 +129,8 @@ pub enum Referrer {
     Seat(Name),
     /// A list, by its owner.
     Owner(Name),
+    /// A POP account, by the copies of its mail.
+    Copy(Name),
 }
 
 const END: u8 = 0;
@@ -157,6 +175,24 @@ impl Key {
     pub fn login(id: AccountId) -> Self {
         Self::new(Family::Logins, id.0.to_be_bytes().as_slice())
     }
+    /// Of a member of a list.
+    pub fn member(list: &Name, member: &Target) -> Self {
+        Self::new(Family::Members, member_bytes(list, member))
+    }
+    /// Of what came back from a member of a list.
+    pub fn bounces(list: &Name, member: &Target) -> Self {
+        Self::new(Family::Bounces, member_bytes(list, member))
+    }
+    /// Of what happens with the mail of an account.
+    pub fn handling(id: AccountId) -> Self {
+        Self::new(Family::Handling, id.0.to_be_bytes().as_slice())
+    }
+    /// Of what a sender was told.
+    pub fn replied(id: AccountId, sender: &str) -> Self {
+        let mut bytes = id.0.to_be_bytes().to_vec();
+        bytes.extend_from_slice(sender.as_bytes());
+        Self::new(Family::Replied, bytes)
+    }
     /// Of the mark that `referrer` leads to `target`.
     pub fn entry(target: &Target, referrer: &Referrer) -> Self {
         let mut bytes = target_bytes(target);
@@ -172,6 +208,10 @@ impl Key {
             Referrer::Owner(list) => {
                 bytes.push(b'o');
                 bytes.extend_from_slice(list.as_str().as_bytes());
+            }
+            Referrer::Copy(pop) => {
+                bytes.push(b'p');
+                bytes.extend_from_slice(pop.as_str().as_bytes());
             }
         }
         Self::new(Family::Targets, bytes)
@@ -208,6 +248,12 @@ impl Key {
     pub fn to_number(&self) -> Option<u64> {
         self.bytes.last_chunk().map(|last| u64::from_be_bytes(*last))
     }
+    /// The list and the member, in folded spelling, of a key of [`Family::Members`] or [`Family::Bounces`].
+    pub fn to_member(&self) -> Option<(Name, Target)> {
+        let (list, rest) = read_text(&self.bytes)?;
+        let (member, _) = read_target(rest.get(1..)?)?;
+        Some((Name::parse(list).ok()?, member))
+    }
     /// The target and referrer of a key of [`Family::Targets`].
     pub fn to_entry(&self) -> Option<(Target, Referrer)> {
         let (target, rest) = read_target(&self.bytes)?;
@@ -217,6 +263,7 @@ impl Key {
             b'a' => Referrer::Alias(read_alias(rest)?),
             b'm' => Referrer::Seat(name()?),
             b'o' => Referrer::Owner(name()?),
+            b'p' => Referrer::Copy(name()?),
             _ => return None,
         };
         Some((target, referrer))
@@ -267,6 +314,10 @@ impl Prefix {
     pub fn start(&self) -> Key {
         Key { family: self.family, bytes: self.bytes.clone() }
     }
+    /// The members of a list.
+    pub fn members(list: &Name) -> Self {
+        Self { family: Family::Members, bytes: terminated(list.as_str()).into() }
+    }
     /// Whether a key lies here.
     pub fn holds(&self, key: &Key) -> bool {
         key.family == self.family && key.bytes.starts_with(&self.bytes)
@@ -276,6 +327,14 @@ impl Prefix {
 fn terminated(text: &str) -> Vec<u8> {
     let mut bytes = text.as_bytes().to_vec();
     bytes.push(END);
+    bytes
+}
+
+fn member_bytes(list: &Name, member: &Target) -> Vec<u8> {
+    let mut bytes = terminated(list.as_str());
+    // Accounts before addresses.
+    bytes.push(if matches!(member, Target::Account(_)) { b'0' } else { b'1' });
+    bytes.extend(target_bytes(member));
     bytes
 }
 
@@ -363,7 +422,8 @@ mod tests {
             Referrer::Alias(AliasKey::parse("\"a b\"@example.org")?),
             Referrer::Alias(AliasKey::parse("@example.org")?),
             Referrer::Seat(list.clone()),
-            Referrer::Owner(list),
+            Referrer::Owner(list.clone()),
+            Referrer::Copy(list),
         ];
         for text in ["alice", "info@example.org", "\"x y\"@example.org", "@example.com", "reject:no such thing", "discard"] {
             let target = Target::parse(text)?;

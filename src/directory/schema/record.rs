@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Family, Key, v1};
+use super::{Family, Key, v1, v2};
 use crate::directory::audit::{Entry, EntryRef};
-use crate::directory::model::{AccountId, Alias, DomainRecord, Kind, List, Master, Pop, Revision, Token, Trashed};
+use crate::directory::model::{
+    AccountId, Alias, Bounces, DomainRecord, Handling, Kind, List, Master, Member, Pop, Revision, Target, Token, Trashed,
+};
 use crate::directory::view::Unreadable;
 use crate::mail::Name;
 
@@ -31,6 +33,10 @@ pub enum Record {
     TokenUse(Timestamp),
     /// Nothing but its key.
     Indexed,
+    Member(Member),
+    Bounces(Bounces),
+    Handling(Handling),
+    Replied(Timestamp),
 }
 
 /// How often an alias was used.
@@ -55,17 +61,21 @@ pub struct Counters {
 
 /// The bytes of a record that `revision` writes.
 pub fn encode(record: &Record, revision: Revision) -> Result<Vec<u8>, Unreadable> {
-    v1::write(record, revision, begun()).map_err(unwritten)
+    match record {
+        Record::List(list) => v2::write_list(list, revision, begun(v2::VERSION)),
+        _ => v1::write(record, revision, begun(v1::VERSION)),
+    }
+    .map_err(unwritten)
 }
 
 /// The bytes of an audit entry: what [`encode`] makes of one, without a copy of the change.
 pub(in crate::directory) fn encode_entry(entry: &EntryRef<'_>) -> Result<Vec<u8>, Unreadable> {
-    v1::write_entry(entry, begun()).map_err(unwritten)
+    v1::write_entry(entry, begun(v1::VERSION)).map_err(unwritten)
 }
 
-fn begun() -> Vec<u8> {
+fn begun(version: u8) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(224);
-    bytes.push(v1::VERSION);
+    bytes.push(version);
     bytes
 }
 
@@ -81,14 +91,25 @@ pub fn revision_of(key: &Key, bytes: &[u8]) -> Result<Revision, Unreadable> {
 
 /// The record in these bytes, and the revision that wrote it.
 pub fn decode(key: &Key, bytes: &[u8]) -> Result<(Revision, Record), Unreadable> {
-    let (_, body) = versioned(key, bytes)?;
+    let (version, body) = versioned(key, bytes)?;
     let (revision, body) = postcard::take_from_bytes::<u64>(body).map_err(|_| damaged(key))?;
-    v1::read(key, body).map(|record| (Revision(revision), record)).ok_or_else(|| damaged(key))
+    let record = if version == v2::VERSION { v2::read(key, body) } else { v1::read(key, body) };
+    record.map(|record| (Revision(revision), record)).ok_or_else(|| damaged(key))
+}
+
+/// The members that a list of format version 1 holds in its own record.
+pub fn members_within(key: &Key, bytes: &[u8]) -> Result<Option<Vec<Target>>, Unreadable> {
+    let (version, body) = versioned(key, bytes)?;
+    if version != v1::VERSION {
+        return Ok(None);
+    }
+    let (_, body) = postcard::take_from_bytes::<u64>(body).map_err(|_| damaged(key))?;
+    v1::read_members(body).map(Some).ok_or_else(|| damaged(key))
 }
 
 fn versioned<'a>(key: &Key, bytes: &'a [u8]) -> Result<(u8, &'a [u8]), Unreadable> {
     match bytes.split_first() {
-        Some((&v1::VERSION, body)) => Ok((v1::VERSION, body)),
+        Some((version @ &(v1::VERSION | v2::VERSION), body)) => Ok((*version, body)),
         Some((version, _)) => Err(Unreadable(format!("{} has format {version}, written by a newer version of the program", place(key)))),
         None => Err(damaged(key)),
     }
@@ -101,7 +122,9 @@ fn damaged(key: &Key) -> Unreadable {
 fn place(key: &Key) -> String {
     let family = key.family.name();
     match key.family {
-        Family::Ids | Family::Logins | Family::Audit => format!("record {} of {family}", key.to_number().unwrap_or_default()),
+        Family::Ids | Family::Logins | Family::Audit | Family::Handling => {
+            format!("record {} of {family}", key.to_number().unwrap_or_default())
+        }
         _ => format!("record `{}` of {family}", key.bytes.escape_ascii()),
     }
 }

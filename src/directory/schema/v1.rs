@@ -3,14 +3,15 @@
 //! Enumerations are written as numbers of their own, so that reordering them in the model changes nothing here.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::record::{Counters, Record, Uses};
 use super::{Family, Key};
 use crate::directory::audit::{Entry, EntryRef};
 use crate::directory::model::{
-    AccountId, Alias, AliasKey, DomainRecord, Kind, List, Master, PasswordHash, Pop, Posting, Revision, Role, Standing, State, Switch,
-    Target, Token, Trashed,
+    AccountId, Alias, AliasKey, Bounces, DomainRecord, Handling, Kind, List, Master, Member, PasswordHash, Pop, Posting, Revision, Role,
+    Seat, Standing, State, Style, Switch, Target, Token, Trashed, Vacation,
 };
 use crate::mail::{Domain, Name};
 
@@ -19,7 +20,7 @@ pub const VERSION: u8 = 1;
 
 /// Seconds and nanoseconds since 1970.
 #[derive(Serialize, Deserialize, Clone, Copy)]
-struct Moment(i64, i32);
+pub(super) struct Moment(i64, i32);
 
 #[derive(Serialize, Deserialize)]
 struct DomainV1<'a> {
@@ -54,6 +55,27 @@ struct ListV1<'a> {
     posting: u8,
     members: Vec<String>,
     created: Moment,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MemberV1 {
+    target: String,
+    suspended: Option<(Moment, String)>,
+    joined: Moment,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BouncesV1 {
+    days: Vec<(i16, i8, i8)>,
+    soft: u32,
+    last: Option<Moment>,
+    status: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HandlingV1 {
+    copies: Vec<String>,
+    vacation: Option<(String, Option<Moment>, Option<Moment>)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -105,7 +127,8 @@ pub fn write(record: &Record, revision: Revision, bytes: Vec<u8>) -> postcard::R
             postcard::to_extend(&MasterV1 { role: role_number(m.role), password: &m.password.0, created: moment(m.created) }, bytes)
         }
         Record::Pop(pop) => postcard::to_extend(&write_pop(pop), bytes),
-        Record::List(list) => postcard::to_extend(&write_list(list), bytes),
+        // Written in version 2.
+        Record::List(_) => Err(postcard::Error::WontImplement),
         Record::Alias(alias) => postcard::to_extend(&write_alias(alias), bytes),
         Record::Entry => Ok(bytes),
         Record::Trash(trashed) => postcard::to_extend(&write_trash(trashed), bytes),
@@ -116,6 +139,10 @@ pub fn write(record: &Record, revision: Revision, bytes: Vec<u8>) -> postcard::R
         Record::Token(token) => postcard::to_extend(&write_token(token), bytes),
         Record::TokenUse(at) => postcard::to_extend(&moment(*at), bytes),
         Record::Indexed => Ok(bytes),
+        Record::Member(member) => postcard::to_extend(&write_member(member), bytes),
+        Record::Bounces(bounces) => postcard::to_extend(&write_bounces(bounces), bytes),
+        Record::Handling(handling) => postcard::to_extend(&write_handling(handling), bytes),
+        Record::Replied(at) => postcard::to_extend(&moment(*at), bytes),
     }
 }
 
@@ -147,18 +174,22 @@ pub fn read(key: &Key, body: &[u8]) -> Option<Record> {
         Family::Tokens => Record::Token(read_token(key, take(body)?)?),
         Family::TokenUses => Record::TokenUse(timestamp(take(body)?)?),
         Family::Index => Record::Indexed,
+        Family::Members => Record::Member(read_member(key, take(body)?)?),
+        Family::Bounces => Record::Bounces(read_bounces(take(body)?)?),
+        Family::Handling => Record::Handling(read_handling(take(body)?)?),
+        Family::Replied => Record::Replied(timestamp(take(body)?)?),
     })
 }
 
-fn take<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
+pub(super) fn take<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
     postcard::from_bytes(body).ok()
 }
 
-fn moment(at: Timestamp) -> Moment {
+pub(super) fn moment(at: Timestamp) -> Moment {
     Moment(at.as_second(), at.subsec_nanosecond())
 }
 
-fn timestamp(Moment(seconds, nanoseconds): Moment) -> Option<Timestamp> {
+pub(super) fn timestamp(Moment(seconds, nanoseconds): Moment) -> Option<Timestamp> {
     Timestamp::new(seconds, nanoseconds).ok()
 }
 
@@ -206,21 +237,6 @@ fn read_pop(name: Name, pop: PopV1<'_>) -> Option<Pop> {
     })
 }
 
-fn write_list(list: &List) -> ListV1<'_> {
-    ListV1 {
-        id: list.id.0,
-        domain: list.domain.as_str(),
-        owner: list.owner.to_string(),
-        posting: match list.posting {
-            Posting::Anyone => 0,
-            Posting::Members => 1,
-            Posting::Owner => 2,
-        },
-        members: list.members.iter().map(Target::to_string).collect(),
-        created: moment(list.created),
-    }
-}
-
 fn read_list(key: &Key, body: &[u8]) -> Option<Record> {
     let list: ListV1 = take(body)?;
     Some(Record::List(List {
@@ -234,9 +250,69 @@ fn read_list(key: &Key, body: &[u8]) -> Option<Record> {
             2 => Posting::Owner,
             _ => return None,
         },
-        members: list.members.iter().map(|text| Target::parse(text).ok()).collect::<Option<_>>()?,
+        style: Style::default(),
+        members: list.members.len() as u64,
         created: timestamp(list.created)?,
     }))
+}
+
+/// The members that stand in the record of a list.
+pub fn read_members(body: &[u8]) -> Option<Vec<Target>> {
+    let list: ListV1 = take(body)?;
+    list.members.iter().map(|text| Target::parse(text).ok()).collect()
+}
+
+fn write_member(member: &Member) -> MemberV1 {
+    let suspended = match &member.seat {
+        Seat::Active => None,
+        Seat::Suspended { since, why } => Some((moment(*since), why.clone())),
+    };
+    MemberV1 { target: member.target.to_string(), suspended, joined: moment(member.joined) }
+}
+
+fn read_member(key: &Key, member: MemberV1) -> Option<Member> {
+    let seat = match member.suspended {
+        None => Seat::Active,
+        Some((since, why)) => Seat::Suspended { since: timestamp(since)?, why },
+    };
+    Some(Member { list: key.to_member()?.0, target: Target::parse(&member.target).ok()?, seat, joined: timestamp(member.joined)? })
+}
+
+fn write_bounces(bounces: &Bounces) -> BouncesV1 {
+    let day = |day: &Date| (day.year(), day.month(), day.day());
+    BouncesV1 {
+        days: bounces.days.iter().map(day).collect(),
+        soft: bounces.soft,
+        last: bounces.last.map(moment),
+        status: bounces.status.clone(),
+    }
+}
+
+fn read_bounces(bounces: BouncesV1) -> Option<Bounces> {
+    Some(Bounces {
+        days: bounces.days.into_iter().map(|(year, month, day)| Date::new(year, month, day).ok()).collect::<Option<_>>()?,
+        soft: bounces.soft,
+        last: optional(bounces.last)?,
+        status: bounces.status,
+    })
+}
+
+fn write_handling(handling: &Handling) -> HandlingV1 {
+    let vacation = |v: &Vacation| (v.text.clone(), v.from.map(moment), v.until.map(moment));
+    HandlingV1 { copies: handling.copies.iter().map(Target::to_string).collect(), vacation: handling.vacation.as_ref().map(vacation) }
+}
+
+fn read_handling(handling: HandlingV1) -> Option<Handling> {
+    let vacation = match handling.vacation {
+        None => None,
+        Some((text, from, until)) => Some(Vacation { text, from: optional(from)?, until: optional(until)? }),
+    };
+    Some(Handling { copies: handling.copies.iter().map(|text| Target::parse(text).ok()).collect::<Option<_>>()?, vacation })
+}
+
+/// A moment that need not be there: none only if it cannot be read.
+fn optional(at: Option<Moment>) -> Option<Option<Timestamp>> {
+    at.map(timestamp).map_or(Some(None), |at| at.map(Some))
 }
 
 fn write_alias(alias: &Alias) -> AliasV1<'_> {

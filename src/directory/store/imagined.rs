@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::snapshot::Snapshot;
 use crate::directory::change::{Change, ChangeError};
-use crate::directory::model::{AccountId, Alias, AliasKey, DomainRecord, Kind, List, Master, Pop, Revision, Target};
+use crate::directory::model::{AccountId, Alias, AliasKey, DomainRecord, Handling, Kind, List, Master, Member, Pop, Revision, Target};
 use crate::directory::rules::{self, Context, Layer, Overlay, Records};
 use crate::directory::schema::{Key, Prefix, Record, Referrer};
 use crate::directory::view::{Unreadable, View};
@@ -68,6 +68,14 @@ impl View for Imagined<'_> {
 
     fn alias(&self, key: &AliasKey) -> Result<Option<Alias>, Unreadable> {
         seen!(self, Key::alias(key), Alias, self.snapshot.alias(key))
+    }
+
+    fn handling(&self, id: AccountId) -> Result<Option<Handling>, Unreadable> {
+        seen!(self, Key::handling(id), Handling, self.snapshot.handling(id))
+    }
+
+    fn member(&self, list: &Name, member: &Target) -> Result<Option<Member>, Unreadable> {
+        seen!(self, Key::member(list, member), Member, self.snapshot.member(list, member))
     }
 
     fn aliases_to(&self, target: &Target) -> Result<Vec<AliasKey>, Unreadable> {

@@ -7,10 +7,12 @@ use rocksdb::{ReadOptions, SnapshotWithThreadMode};
 
 use super::engine::{Database, Engine, unreadable};
 use crate::directory::audit::Entry;
+use crate::directory::change::Refusal;
 use crate::directory::model::{
-    AccountId, Alias, AliasKey, DomainRecord, Kind, List, Master, Pop, Revision, Target, Token, TokenHash, Trashed,
+    AccountId, Alias, AliasKey, Bounces, DomainRecord, Handling, Kind, List, Master, Member, Pop, Revision, Target, Token, TokenHash,
+    Trashed,
 };
-use crate::directory::rules::{Found, Records};
+use crate::directory::rules::{self, Found, Records};
 use crate::directory::schema::{self, Family, Key, Prefix, Record, Referrer};
 use crate::directory::view::{Unreadable, View};
 use crate::mail::{Domain, Name};
@@ -162,6 +164,28 @@ impl<'a> Snapshot<'a> {
         let records = pops.collect::<Result<Vec<_>, _>>()?;
         let next = more.then(|| found.last().and_then(Key::to_word).map(|(word, name)| format!("{word} {name}"))).flatten();
         Ok(Page { records, next })
+    }
+
+    /// The members of a list after `after`, in the order of their folded spelling. The cursor is a member.
+    pub fn members(&self, list: &Name, after: Option<&str>, limit: usize) -> Result<Page<Member>, Unreadable> {
+        let start = match after.map(Target::parse) {
+            None => None,
+            Some(Ok(after)) => Some(Key::member(list, &after).bytes),
+            // What is no target was never the end of a page.
+            Some(Err(_)) => return Ok(Page { records: Vec::new(), next: None }),
+        };
+        let record = |record| if let Record::Member(member) = record { Some(member) } else { None };
+        self.page(&Prefix::members(list), start, limit, record, |member| member.target.to_string())
+    }
+
+    /// Why each of these cannot be a member of a list, if it cannot.
+    pub fn members_refused(&self, members: &[Target]) -> Result<Vec<Option<Refusal>>, Unreadable> {
+        rules::members_refused(self, members)
+    }
+
+    /// What came back from a member of a list.
+    pub fn bounces(&self, list: &Name, member: &Target) -> Result<Option<Bounces>, Unreadable> {
+        only!(self.read(&Key::bounces(list, member)), Bounces)
     }
 
     /// The tokens of a master, with their last use.
@@ -402,6 +426,14 @@ impl View for Snapshot<'_> {
             self.join_uses(alias)?;
         }
         Ok(found)
+    }
+
+    fn handling(&self, id: AccountId) -> Result<Option<Handling>, Unreadable> {
+        only!(self.read(&Key::handling(id)), Handling)
+    }
+
+    fn member(&self, list: &Name, member: &Target) -> Result<Option<Member>, Unreadable> {
+        only!(self.read(&Key::member(list, member)), Member)
     }
 
     fn aliases_to(&self, target: &Target) -> Result<Vec<AliasKey>, Unreadable> {

@@ -1,5 +1,7 @@
 //! `master`, `pop`, `list`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::value::{self, Quota};
@@ -186,17 +188,34 @@ pub enum ListCommand {
         /// The name.
         name: Option<Name>,
     },
-    /// Add or remove members.
-    #[command(after_help = "Example:\n  restante list members staff add bob carol@example.com")]
+    /// Change what is given of a list account.
+    #[command(after_help = "Example:\n  restante list edit staff --post moderated --description 'All of us' --tag on")]
+    Edit {
+        /// The name.
+        name: Name,
+        /// Another owner.
+        #[arg(long, value_parser = value::target, value_name = "TARGET")]
+        owner: Option<Target>,
+        /// Who may post.
+        #[arg(long, value_enum)]
+        post: Option<PostingWord>,
+        /// What it is for, in a few words; shown in List-Id.
+        #[arg(long)]
+        description: Option<String>,
+        /// Whether subjects begin with `[NAME]`. The body is not touched, but the sender's DKIM signature does not survive it.
+        #[arg(long, value_enum)]
+        tag: Option<OnOff>,
+    },
+    /// Add, remove, list, import, suspend or resume members.
+    #[command(
+        after_help = "Examples:\n  restante list members staff add bob carol@example.com\n  restante list members staff import members.txt --skip-bad"
+    )]
     Members {
         /// The list's name.
         name: Name,
-        /// Whether they join or leave.
-        #[arg(value_enum, value_name = "add|remove")]
-        what: super::addresses::Seats,
-        /// Names of accounts, or addresses.
-        #[arg(required = true, value_parser = value::target, value_name = "MEMBER")]
-        members: Vec<Target>,
+        /// What is to be done.
+        #[command(subcommand)]
+        what: MembersCommand,
     },
     /// Delete a list account, its hidden alias, and every alias entry that leads to it.
     Delete {
@@ -206,6 +225,63 @@ pub enum ListCommand {
         #[arg(long)]
         dry_run: bool,
     },
+}
+
+/// `restante list members`.
+#[derive(Debug, Subcommand)]
+pub enum MembersCommand {
+    /// Give members a seat.
+    Add {
+        /// Names of accounts, or addresses.
+        #[arg(required = true, value_parser = value::target, value_name = "MEMBER")]
+        members: Vec<Target>,
+    },
+    /// Take their seats.
+    Remove {
+        /// Names of accounts, or addresses.
+        #[arg(required = true, value_parser = value::target, value_name = "MEMBER")]
+        members: Vec<Target>,
+    },
+    /// List the members, with what came back from them.
+    List {
+        /// Only those with this in their name or address.
+        #[arg(long)]
+        search: Option<String>,
+        /// Only those that are suspended.
+        #[arg(long)]
+        suspended: bool,
+    },
+    /// Give everybody in a file a seat: one a line; empty lines, and those that begin with `#`, are left out.
+    Import {
+        /// The file; `-` for standard input.
+        file: PathBuf,
+        /// Leave bad lines out, instead of refusing the whole file.
+        #[arg(long)]
+        skip_bad: bool,
+    },
+    /// Write the members, one a line, as `import` reads them.
+    Export,
+    /// Send a member no postings until it is resumed.
+    Suspend {
+        /// A name of an account, or an address.
+        #[arg(value_parser = value::target)]
+        member: Target,
+    },
+    /// Send a member postings again, and forget what came back from it.
+    Resume {
+        /// A name of an account, or an address.
+        #[arg(value_parser = value::target)]
+        member: Target,
+    },
+}
+
+/// A switch as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnOff {
+    /// On.
+    On,
+    /// Off.
+    Off,
 }
 
 /// A role as it is written.
@@ -226,6 +302,8 @@ pub enum PostingWord {
     Members,
     /// The owner.
     Owner,
+    /// Everybody, once the owner has approved of the message.
+    Moderated,
 }
 
 impl From<RoleWord> for Role {
@@ -243,6 +321,7 @@ impl From<PostingWord> for Posting {
             PostingWord::Anyone => Self::Anyone,
             PostingWord::Members => Self::Members,
             PostingWord::Owner => Self::Owner,
+            PostingWord::Moderated => Self::Moderated,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `domain`, `alias`.
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 
 use super::value::{self, When};
 use crate::directory::{AliasKey, Target};
@@ -107,13 +107,4 @@ pub enum AliasCommand {
         #[arg(long, value_parser = value::target)]
         target: Option<Target>,
     },
-}
-
-/// Whether members join or leave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Seats {
-    /// They join.
-    Add,
-    /// They leave.
-    Remove,
 }

@@ -6,8 +6,8 @@ mod log;
 mod queue;
 mod value;
 
-pub use accounts::{ListCommand, MasterCommand, PasswordSource, PopCommand};
-pub use addresses::{AliasCommand, DomainCommand, Seats};
+pub use accounts::{ListCommand, MasterCommand, MembersCommand, OnOff, PasswordSource, PopCommand};
+pub use addresses::{AliasCommand, DomainCommand};
 pub use log::LogQuestion;
 pub use queue::QueueCommand;
 pub use value::{Quota, When};
