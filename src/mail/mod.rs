@@ -4,9 +4,11 @@
 //! an [`Envelope`]. Promises that two spellings of one address compare equal, because folding happens while parsing
 //! (case, Unicode NFC, IDNA, trailing dot). Refuses to know sockets, clocks, disks, the directory, and replies.
 //!
-//! Reading order: [`domain`], [`address`], [`name`], [`secret`], [`status`], [`envelope`], [`trace`], [`id`], [`network`], [`limits`].
+//! Reading order: [`domain`], [`address`], [`beside`], [`name`], [`secret`], [`status`], [`envelope`], [`trace`], [`id`], [`network`],
+//! [`limits`].
 
 pub mod address;
+pub mod beside;
 pub mod domain;
 pub mod envelope;
 pub mod id;
@@ -18,6 +20,7 @@ pub mod status;
 pub mod trace;
 
 pub use address::{Address, AddressError, Host, Mailbox};
+pub use beside::Beside;
 pub use domain::{Domain, DomainError};
 pub use envelope::{BodyType, Envelope, ForwardPath, Notify, Recipient, Return, ReversePath};
 pub use id::QueueId;

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::trail::{Account, Alias as Found, Bound, Step};
 use super::{Decision, Destination, Limits, ListDestination, Lists, Relay};
 use crate::directory::{AccountId, Alias, AliasKey, Switch, Target, Unreadable, View};
-use crate::mail::{Address, Mailbox, Name};
+use crate::mail::{Address, Beside, Mailbox, Name};
 use crate::protocol::smtp::Reply;
 
 /// How an address came up, which says what it means if nothing is there.
@@ -139,7 +139,7 @@ impl<'a, V: View + ?Sized> Expansion<'a, V> {
 
     fn follow_entry(&mut self, target: Target, depth: usize) -> Result<(), Stop> {
         match target {
-            Target::Account(name) => self.follow_account(name)?,
+            Target::Account(name) => self.follow_account(name, depth)?,
             Target::Address(mailbox) => return self.follow_mailbox(mailbox, depth),
             Target::Reject(text) => {
                 self.steps.push(Step::Reject { text: text.clone() });
@@ -155,10 +155,12 @@ impl<'a, V: View + ?Sized> Expansion<'a, V> {
         Ok(())
     }
 
-    fn follow_account(&mut self, name: Name) -> Result<(), Stop> {
+    fn follow_account(&mut self, name: Name, depth: usize) -> Result<(), Stop> {
+        let mut copies = Vec::new();
         let is = if let Some(pop) = self.view.pop(&name)? {
             let address = Address::new(pop.name.as_str(), pop.domain);
             if self.accounts.insert(pop.id) {
+                copies = self.view.handling(pop.id)?.map(|handling| handling.copies).unwrap_or_default();
                 self.ends.mailboxes.push(Destination { id: pop.id, name: pop.name, address: address.clone(), quota: pop.quota });
             }
             Account::Pop { address, state: pop.state }
@@ -172,7 +174,11 @@ impl<'a, V: View + ?Sized> Expansion<'a, V> {
             self.ends.dangling = true;
             Account::Missing
         };
-        self.steps.push(Step::Account { name, is });
+        self.steps.push(Step::Account { name: name.clone(), is });
+        if !copies.is_empty() {
+            self.steps.push(Step::Copies { name, to: copies.clone() });
+            self.leads.extend(copies.into_iter().map(|copy| (Lead::Entry(copy), depth + 1)));
+        }
         Ok(())
     }
 
@@ -217,6 +223,9 @@ impl<'a, V: View + ?Sized> Expansion<'a, V> {
         let base = self.without_detail(&address);
         let catch_all = AliasKey::CatchAll(address.domain().clone());
         for key in [Some(AliasKey::Exact(address.clone())), base.map(AliasKey::Exact), Some(catch_all)].into_iter().flatten() {
+            if matches!(key, AliasKey::CatchAll(_)) && self.follow_beside(&address, depth)? {
+                return Ok(());
+            }
             match self.look(&key)? {
                 Look::Missing => {}
                 Look::Off if via == Via::Asked && matches!(key, AliasKey::CatchAll(_)) => {}
@@ -232,6 +241,20 @@ impl<'a, V: View + ?Sized> Expansion<'a, V> {
             Via::Entry => self.ends.dangling = true,
         }
         Ok(())
+    }
+
+    /// An address beside a list's own, if it is one: to the owner, or to the list itself, which knows what to do about it.
+    fn follow_beside(&mut self, address: &Address, depth: usize) -> Result<bool, Stop> {
+        let Some((name, role, _)) = Beside::split(address) else { return Ok(false) };
+        let list = self.view.list(&name)?.filter(|list| list.domain == *address.domain());
+        self.steps.push(Step::Beside { address: address.clone(), list: list.as_ref().map(|list| list.name.clone()) });
+        let Some(list) = list else { return Ok(false) };
+        if role == Beside::Owner {
+            self.leads.push_back((Lead::Entry(list.owner), depth + 1));
+        } else {
+            self.ends.lists.push(ListDestination { id: list.id, name: list.name, address: address.clone() });
+        }
+        Ok(true)
     }
 
     /// The address without its detail, which begins at the first separator; none if there is nothing before it.

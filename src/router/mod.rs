@@ -23,6 +23,16 @@
 //! An exact alias that is switched off still owns its address: mail does not fall through to the catch-all. A catch-all that
 //! is switched off leaves its addresses as unknown as they would be without it.
 //!
+//! # Beside a list
+//!
+//! `name-owner@`, `name-request@`, `name-bounces@` and `name-unsubscribe@` the domain of a list are its own, unless an alias has
+//! that address: an alias, or the hidden alias of an account of that name, comes first, and the catch-all after them.
+//!
+//! # Copies
+//!
+//! A POP account may have copies of its mail sent to other accounts and to addresses elsewhere, however mail came to it. They are
+//! ends like others: what cannot take its copy has the mail wait.
+//!
 //! # Postmaster and abuse
 //!
 //! `postmaster@` and `abuse@` a local domain go to the first of these that leads anywhere: their own alias,
@@ -32,6 +42,7 @@
 #![expect(missing_docs, reason = "the fields of a variant are explained by the variant")]
 
 mod expand;
+pub mod posting;
 mod route;
 mod trail;
 
@@ -41,6 +52,7 @@ use crate::directory::{AccountId, AliasKey, Target};
 use crate::mail::{Address, Domain, Mailbox, Name};
 use crate::protocol::smtp::Reply;
 
+pub use posting::permit;
 pub use route::{admit, route, route_anywhere, route_back};
 pub use trail::{Step, Trail};
 
@@ -125,7 +137,7 @@ pub struct ListDestination {
     pub id: AccountId,
     /// Its name now.
     pub name: Name,
-    /// Its hidden alias.
+    /// Its hidden alias, or, for mail that is not to be distributed, the address [beside](crate::mail::Beside) it.
     pub address: Address,
 }
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
+use super::posting::Verdict;
 use super::{Lists, Relay};
 use crate::directory::{AliasKey, State, Target};
 use crate::mail::{Address, Domain, Mailbox, Name};
@@ -52,6 +53,12 @@ pub enum Step {
     Unreadable { why: String },
     /// Is there room in a mailbox?
     Room { name: Name, refused: Option<Reply> },
+    /// Does the address belong to a list?
+    Beside { address: Address, list: Option<Name> },
+    /// Who gets a copy?
+    Copies { name: Name, to: Vec<Target> },
+    /// Does a list take mail from this sender?
+    Posting { list: Name, verdict: Verdict },
 }
 
 /// What was found under an alias's key.
@@ -173,6 +180,9 @@ impl Step {
             Self::Postmaster { .. } => "Where does smtp.postmaster lead?".into(),
             Self::Unreadable { .. } => "Can the directory be read?".into(),
             Self::Room { name, .. } => format!("Is there room in {name}?"),
+            Self::Beside { address, .. } => format!("Is {address} an address of a list?"),
+            Self::Copies { name, .. } => format!("Who else gets a copy of mail to {name}?"),
+            Self::Posting { list, .. } => format!("Does the list {list} take mail from this sender?"),
         }
     }
 
@@ -196,6 +206,13 @@ impl Step {
             Self::Unreadable { why } => format!("No: {why}."),
             Self::Room { refused: None, .. } => "Yes.".into(),
             Self::Room { refused: Some(_), .. } => "No.".into(),
+            Self::Beside { list: Some(list), .. } => format!("Yes, of {list}."),
+            Self::Beside { list: None, .. } => "No, there is no such list in that domain.".into(),
+            Self::Copies { to, .. } => format!("{}.", to.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+            Self::Posting { verdict: Verdict::Allowed, .. } => "Yes.".into(),
+            Self::Posting { verdict: Verdict::Held, .. } => "Yes, once its owner has approved of it.".into(),
+            Self::Posting { verdict: Verdict::Refused, .. } => "No, its rules do not let this sender post.".into(),
+            Self::Posting { verdict: Verdict::Forged, .. } => "No, this is no bounce of a message that it sent.".into(),
         }
     }
 }

@@ -124,6 +124,8 @@ pub enum Reply {
     ListOff,
     /// It looks like a sender that was rewritten here, and is none, or none any more.
     NoReturn,
+    /// The recipient is a list, and its rules do not let this sender post.
+    PostingRefused,
     /// The mailbox is full, and may have room later.
     MailboxFull,
     /// The mailbox is full, and the operator wants that to be final.
@@ -315,6 +317,7 @@ impl Reply {
             Self::DirectoryUnreadable => (451, "4.3.0", "Directory not readable; try again later".into()),
             Self::NoReturn => (550, "5.1.1", "Return address is not valid here, or not any more".into()),
             Self::RelayOff => (451, "4.3.0", "Recipient is elsewhere and the relay is off; try again later".into()),
+            Self::PostingRefused => (550, "5.7.1", "You may not post to this list".into()),
             Self::ListOff => (451, "4.3.0", "List distribution is off; try again later".into()),
             Self::MailboxFull => (452, "4.2.2", "Mailbox full; try again later".into()),
             Self::MailboxFullForGood => (552, "5.2.2", "Mailbox full".into()),

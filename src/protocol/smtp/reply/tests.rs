@@ -68,6 +68,7 @@ fn golden() -> Vec<(Reply, &'static str)> {
         (Reply::StorageFailed, "451 4.3.0 Message could not be stored; try again later"),
         (Reply::DanglingTarget, "451 4.3.0 Recipient leads to nothing at the moment; the operator has been told"),
         (Reply::NoPostmaster, "451 4.3.0 Postmaster has no mailbox yet; try again later"),
+        (Reply::PostingRefused, "550 5.7.1 You may not post to this list"),
     ]
 }
 
@@ -130,11 +131,12 @@ fn place(reply: &Reply) -> usize {
         Reply::DanglingTarget => 53,
         Reply::NoPostmaster => 54,
         Reply::NoReturn => 55,
+        Reply::PostingRefused => 56,
     }
 }
 
 /// The number of variants: one more than the last place.
-const VARIANTS: usize = 55;
+const VARIANTS: usize = 56;
 
 #[test]
 fn every_reply_has_its_one_wording() {
