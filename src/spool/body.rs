@@ -36,6 +36,12 @@ impl Body {
         self.octets == 0
     }
 
+    /// The header section, as far as it has come: up to the empty line.
+    pub fn head(&self) -> &[u8] {
+        let end = header_end(&self.memory).unwrap_or(self.memory.len());
+        self.memory.get(..end).unwrap_or_default()
+    }
+
     /// Octets held in memory.
     pub fn in_memory(&self) -> usize {
         self.memory.capacity()

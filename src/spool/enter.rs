@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Core;
 use super::accept::{Failure, Results, Staging, Wish};
 use super::hands::Job;
-use super::outgoing::{Entered, Entry, Hop, Kind, Message, Place, Queue, Recipient, To};
+use super::outgoing::{Entered, Entry, Hop, Kind, Message, Place, Progress, Queue, Recipient, To};
 use crate::mail::{Envelope, Mailbox, QueueId, ReversePath};
 use crate::maildir::Text;
 
@@ -91,7 +91,7 @@ fn seats(queue: &Queue, wish: &Wish, now: Timestamp) -> Vec<Recipient> {
     let filing = queue.filing();
     let relays = wish.relays.iter().map(|mailbox: &Mailbox| seat(To::Mailbox(mailbox.clone()), Hop::of(mailbox, filing)));
     let lists = wish.lists.iter().map(|list| {
-        let to = To::List { id: list.id, name: list.name.clone(), address: list.address.clone() };
+        let to = To::List { id: list.id, name: list.name.clone(), address: list.address.clone(), progress: Progress::Fresh };
         seat(to, Hop::of_list(list.id))
     });
     relays.chain(lists).collect()

@@ -185,6 +185,23 @@ pub enum Event<'a> {
     /// A periodic task failed; it will be tried again.
     TaskFailed { task: &'a str, cause: &'a str },
 
+    /// A posting is on its way to all members of its list.
+    PostingDistributed { id: QueueId, list: &'a str, members: usize },
+    /// A posting waits for the owner of its list.
+    PostingHeld { id: QueueId, list: &'a str },
+    /// A posting goes to nobody.
+    PostingDropped { id: QueueId, list: &'a str, why: &'a str },
+    /// A posting cannot go on for now.
+    PostingDelayed { id: QueueId, list: &'a str, cause: &'a str },
+    /// A member gets no copy of a posting.
+    MemberSkipped { list: &'a str, member: &'a str, why: &'a str },
+    /// Mail to a member came back for too long.
+    MemberSuspended { list: &'a str, member: &'a str },
+    /// A sender was told that an owner is away.
+    VacationReply { mailbox: &'a str, to: &'a ReversePath },
+    /// A member has left by itself.
+    MemberLeft { list: &'a str, member: &'a str },
+
     /// Name and password did not fit, or nobody has that name.
     LoginFailed { service: &'a str, client: &'a str, name: &'a str },
     /// A name or an address has failed so often that its logins are refused for a while.
@@ -302,6 +319,16 @@ impl Event<'_> {
             Self::LetterSubmitted { id, sender, recipients, taken } => {
                 info!(id = id.to_string(), from = sender.to_string(), recipients, taken, "mail of our own handed in")
             }
+            Self::PostingDistributed { id, list, members } => info!(id = id.to_string(), list, members, "posting distributed"),
+            Self::PostingHeld { id, list } => info!(id = id.to_string(), list, "posting waits for the list's owner"),
+            Self::PostingDropped { id, list, why } => info!(id = id.to_string(), list, why, "posting not distributed"),
+            Self::PostingDelayed { id, list, cause } => {
+                error!(id = id.to_string(), list, cause, "posting cannot go on; it will be tried again")
+            }
+            Self::MemberSkipped { list, member, why } => warn!(list, member, why, "a member of a list gets no copy"),
+            Self::MemberSuspended { list, member } => info!(list, member, "member suspended: its mail came back for too long"),
+            Self::VacationReply { mailbox, to } => info!(mailbox, to = to.to_string(), "vacation reply sent"),
+            Self::MemberLeft { list, member } => info!(list, member, "member has left the list"),
             Self::LoginFailed { service, client, name } => warn!(service, client, name, "login failed: wrong name or password"),
             Self::LoginsLimited { service, what, whose } => {
                 warn!(service, what, whose, "too many failed logins; further ones are refused for a while")

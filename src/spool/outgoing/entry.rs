@@ -126,7 +126,7 @@ impl Queue {
     }
 
     /// Adds recipients, the first under that number, and a turn for each of their hops.
-    fn seat(&self, batch: &mut WriteBatch, id: QueueId, first: u32, recipients: &[Recipient]) -> io::Result<()> {
+    pub(super) fn seat(&self, batch: &mut WriteBatch, id: QueueId, first: u32, recipients: &[Recipient]) -> io::Result<()> {
         let mut turns = BTreeSet::new();
         for (number, recipient) in (first..).zip(recipients) {
             let seat = Seat { id, number };

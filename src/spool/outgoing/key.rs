@@ -25,6 +25,9 @@ pub enum Filing {
 /// What begins the hop of a list; no domain has a colon.
 const LIST: &str = "list:";
 
+/// The same for mail that waits for a list's owner.
+const HELD: &str = "held:";
+
 impl Hop {
     /// The hop of mail to that address.
     pub fn of(address: &Mailbox, filing: Filing) -> Self {
@@ -40,6 +43,11 @@ impl Hop {
         Self(format!("{LIST}{}", list.0).into())
     }
 
+    /// Where mail waits until a list's owner has approved of it. It is due when the owner has taken too long.
+    pub fn of_held(list: AccountId) -> Self {
+        Self(format!("{HELD}{}", list.0).into())
+    }
+
     /// The hop of that name.
     pub fn named(name: &str) -> Self {
         Self(name.to_ascii_lowercase().into())
@@ -47,7 +55,12 @@ impl Hop {
 
     /// Whether it is a list: nobody is spoken to.
     pub fn is_list(&self) -> bool {
-        self.0.starts_with(LIST)
+        self.0.starts_with(LIST) || self.is_held()
+    }
+
+    /// Whether it is where mail waits for a list's owner.
+    pub fn is_held(&self) -> bool {
+        self.0.starts_with(HELD)
     }
 
     /// Its name: a domain, an address literal, or `*` for the smarthost.
@@ -97,6 +110,9 @@ pub struct Due {
 
 /// Ends a hop's name: no name holds it.
 const END: u8 = 0;
+
+/// The keys in `due` of all mail for lists, that which waits for owners aside; and of that.
+pub(super) const LISTS: [(&[u8], &[u8]); 2] = [(b"held:", b"held;"), (b"list:", b"list;")];
 
 /// Octets of a [`Due`] behind the hop's name.
 const DUE: usize = 8 + 12;

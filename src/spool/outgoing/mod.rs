@@ -14,7 +14,7 @@
 //! asks for a look at each of its hops, in the batch that brings it. Whoever works on a hop removes the turns it has seen, and
 //! leaves one for what is left, so that no hop is forgotten.
 //!
-//! Reading order: [`key`], [`record`], `engine`, [`text`], [`entry`] (in), [`turns`] (what comes next), [`settle`] (out),
+//! Reading order: [`key`], [`record`], `engine`, [`text`], [`entry`] (in), [`turns`] (what comes next), [`settle`] (out), [`postings`] (lists),
 //! [`operate`] (what an operator may do), [`listing`].
 
 use std::collections::HashSet;
@@ -35,6 +35,7 @@ pub mod entry;
 pub mod key;
 pub mod listing;
 pub mod operate;
+pub mod postings;
 pub mod record;
 pub mod settle;
 pub mod text;
@@ -44,7 +45,7 @@ use engine::{Durable, Engine, Family};
 
 pub use entry::{Entered, Entry};
 pub use key::{Due, Filing, Hop, Seat, Turn};
-pub use record::{Attempt, Down, Kind, Message, Place, Recipient, State, To};
+pub use record::{Attempt, Down, Kind, Message, Place, Progress, Recipient, State, To};
 pub use settle::Outcome;
 pub use text::Kept;
 

@@ -33,7 +33,7 @@ impl Queue {
             self.set_down(&hop, None)?;
         }
         let hurried = |recipient: &Recipient| Recipient { next: now, ..recipient.clone() };
-        self.change(id, |recipient| (recipient.state == State::Waiting).then(|| hurried(recipient)))
+        self.change(id, |recipient| (recipient.state == State::Waiting && !recipient.hop.is_held()).then(|| hurried(recipient)))
     }
 
     /// Tries everything that waits now, hop by hop. How many recipients.

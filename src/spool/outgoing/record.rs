@@ -86,9 +86,26 @@ pub enum To {
         id: AccountId,
         /// Its name at the time.
         name: Name,
-        /// Its hidden alias.
+        /// The address that was asked for: the list's own, or one beside it.
         address: Address,
+        /// How far it is.
+        progress: Progress,
     },
+}
+
+/// How far a posting is on its way to the members of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Progress {
+    /// Nobody has looked at it.
+    Fresh,
+    /// It waits for the list's owner since then.
+    Held(#[serde(with = "micros")] Timestamp),
+    /// It goes to all members.
+    Approved,
+    /// It has gone to the members up to this one.
+    After(String),
+    /// It goes to these members alone: it could not be brought to them before.
+    Again(Vec<String>),
 }
 
 /// Whether a recipient is tried.

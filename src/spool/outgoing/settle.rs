@@ -80,7 +80,7 @@ impl Queue {
         self.remove(id, &numbers, durable)
     }
 
-    fn unseat(&self, batch: &mut WriteBatch, seat: Seat, recipient: &Recipient) -> io::Result<()> {
+    pub(super) fn unseat(&self, batch: &mut WriteBatch, seat: Seat, recipient: &Recipient) -> io::Result<()> {
         self.engine.delete(batch, Family::Recipients, &seat.key())?;
         self.engine.delete(batch, Family::Due, &Due { at: recipient.next, seat }.key(&recipient.hop))?;
         self.count(batch, recipient, -1)

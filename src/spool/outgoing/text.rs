@@ -64,7 +64,9 @@ enum Source {
 #[derive(Clone)]
 pub struct Kept {
     id: QueueId,
-    above: String,
+    above: Arc<[u8]>,
+    /// Octets at the beginning of the text that `above` replaces.
+    skipped: usize,
     source: Arc<Source>,
     queue: Arc<Queue>,
     octets: u64,
@@ -79,7 +81,14 @@ impl Kept {
 
     /// The same text with these fields above it, each ended by LF.
     pub fn below(&self, above: String) -> Self {
-        Self { above, ..self.clone() }
+        Self { above: [above.as_bytes(), &self.above].concat().into(), ..self.clone() }
+    }
+
+    /// The same text with another header section in place of its own, which is `own`.
+    pub fn headed(&self, header: &[u8], own: &[u8]) -> Self {
+        let lines = self.lines.saturating_sub(memchr::memchr_iter(b'\n', own).count() as u64);
+        let octets = self.octets.saturating_sub(own.len() as u64);
+        Self { above: header.into(), skipped: own.len(), octets, lines, ..self.clone() }
     }
 }
 
@@ -89,19 +98,23 @@ impl Text for Kept {
     }
 
     fn lines(&self) -> u64 {
-        self.lines + memchr::memchr_iter(b'\n', self.above.as_bytes()).count() as u64
+        self.lines + memchr::memchr_iter(b'\n', &self.above).count() as u64
     }
 
     fn read(&self) -> io::Result<Box<dyn Read + '_>> {
         Ok(match &*self.source {
-            Source::Memory(text) => Box::new(self.above.as_bytes().chain(text.as_slice())),
-            Source::File(path) => Box::new(self.above.as_bytes().chain(self.queue.disk.open(path)?)),
+            Source::Memory(text) => Box::new(self.above.chain(text.get(self.skipped..).unwrap_or_default())),
+            Source::File(path) => {
+                let mut file = self.queue.disk.open(path)?;
+                io::copy(&mut file.by_ref().take(self.skipped as u64), &mut io::sink())?;
+                Box::new(self.above.chain(file))
+            }
         })
     }
 
     fn parts(&self) -> Option<Vec<&[u8]>> {
         match &*self.source {
-            Source::Memory(text) => Some(vec![self.above.as_bytes(), text]),
+            Source::Memory(text) => Some(vec![&self.above, text.get(self.skipped..).unwrap_or_default()]),
             Source::File(_) => None,
         }
     }
@@ -119,7 +132,8 @@ impl Queue {
         };
         Ok(Kept {
             id,
-            above: String::new(),
+            above: Arc::default(),
+            skipped: 0,
             source: Arc::new(source),
             queue: Arc::clone(self),
             octets: message.octets,
