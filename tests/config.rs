@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use proptest::prelude::*;
 use restante::config::{self, Config, Errors, LoadError, parse};
 use restante::directory::Target;
@@ -48,9 +49,10 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[test]
 fn the_defaults_are_those_of_the_design() {
-    let Config { hostname, spool, mail, trash_days, session, routing, relay, server, admin, password, log, ledger, pop3, spool_log } =
+    let Config { hostname, spool, mail, trash_days, session, routing, relay, server, admin, password, log, ledger, pop3, spool_log, lists } =
         parse("").unwrap();
     assert_eq!(spool_log, Bounds { segment: SEGMENT, total: 512 << 20 });
+    assert_eq!((lists.panel, lists.bounce_days, lists.bounce_window, lists.held), (None, 3, 14, SignedDuration::from_hours(168)));
     assert_eq!((hostname.as_str(), spool, trash_days), ("localhost", PathBuf::from("spool"), 30));
     assert_eq!((mail.root, mail.hostname.as_str(), mail.default_quota), (PathBuf::from("spool/mail"), "localhost", None));
     assert_eq!(mail.over, maildir::Over::Defer);
@@ -152,6 +154,11 @@ fn every_key_reaches_its_setting() {
         srs = false
         srs_domain = "srs.example.org"
         max_returned = "10KiB"
+        [lists]
+        url = "https://mail.example.org/"
+        bounce_days = 2
+        bounce_window = 5
+        held_days = 1
         [quota]
         default = "1GiB"
         over = "reject"
@@ -166,9 +173,11 @@ fn every_key_reaches_its_setting() {
         max_size = "32MiB"
         "#,
     );
-    let Config { hostname, spool, mail, trash_days, session, routing, relay, server, admin, password, log, ledger, pop3, spool_log } =
+    let Config { hostname, spool, mail, trash_days, session, routing, relay, server, admin, password, log, ledger, pop3, spool_log, lists } =
         config.unwrap();
     assert_eq!(spool_log, Bounds { segment: SEGMENT, total: 1 << 30 });
+    let panel = Some("https://mail.example.org".into());
+    assert_eq!((lists.panel, lists.bounce_days, lists.bounce_window, lists.held), (panel, 2, 5, SignedDuration::from_hours(24)));
     assert_eq!((hostname.as_str(), spool, trash_days), ("mail.example.org", PathBuf::from("/var/lib/restante"), 7));
     assert_eq!((mail.root, mail.default_quota, mail.over), (PathBuf::from("/srv/mail"), Some(1 << 30), maildir::Over::Reject));
     assert_eq!((session.max_message_size, session.max_recipients, session.max_errors, session.max_line), (1_000_000, 100, 3, Some(998)));
@@ -181,7 +190,7 @@ fn every_key_reaches_its_setting() {
         postmaster: Some(Target::parse("boss@example.org").unwrap()),
         disabled: Disabled::SwitchedOff,
         relay: router::Relay::Off,
-        lists: router::Lists::Off,
+        lists: router::Lists::On,
         max_depth: 1,
         max_fan_out: 2,
         max_total: 3,

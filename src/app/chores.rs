@@ -17,6 +17,8 @@ use super::{heal, start};
 use crate::config::Config;
 use crate::directory::{Actor, Change, Directory};
 use crate::maildir::Maildirs;
+use crate::relay::list::Lists;
+use crate::relay::vacation;
 use crate::server::Service;
 use crate::spool::Spool;
 use crate::telemetry::{Event, meter};
@@ -52,6 +54,10 @@ pub(super) fn begin(
         let directory = Arc::clone(directory);
         move || directory.write_uses().map_err(|error| error.to_string())
     };
+    let replies = {
+        let directory = Arc::clone(directory);
+        move || directory.forget_replies(Timestamp::now() - vacation::PAUSE).map_err(|error| error.to_string())
+    };
     let trash = {
         let (directory, maildirs, spool, config) = (Arc::clone(directory), Arc::clone(maildirs), Arc::clone(spool), Arc::clone(config));
         move || purge(&directory, &maildirs, config.load().trash_days).and_then(|()| forget_purged(&directory, &spool))
@@ -74,8 +80,29 @@ pub(super) fn begin(
         task::spawn(every(USES, "writing use counts of aliases", stop, AtStop::Once, uses)),
         task::spawn(every(SAMPLE, "looking at the disk and the queue", stop, AtStop::Leave, sample)),
         task::spawn(every(LOG, "cutting the delivery log", stop, AtStop::Leave, log)),
+        task::spawn(every(TRASH, "forgetting who was told that somebody is away", stop, AtStop::Leave, replies)),
         task::spawn(every(TRASH, "purging the trash", stop, AtStop::Leave, trash)),
     ]
+}
+
+/// Brings postings to the members of lists, as they come.
+pub(super) fn distribute(lists: Arc<Lists>, stop: &watch::Sender<bool>) -> impl Future<Output = ()> + use<> {
+    let (stopped, asked) = (start::told(stop), stop.subscribe());
+    async move {
+        tokio::pin!(stopped);
+        loop {
+            let (working, asked) = (Arc::clone(&lists), asked.clone());
+            let done = task::spawn_blocking(move || working.work(&|| *asked.borrow())).await;
+            if let Err(cause) = done.map_err(|error| error.to_string()).and_then(|done| done.map_err(|error| error.to_string())) {
+                Event::TaskFailed { task: "distributing postings to lists", cause: &cause }.say();
+                time::sleep(Duration::from_secs(1)).await;
+            }
+            tokio::select! {
+                () = &mut stopped => return,
+                () = lists.news() => {}
+            }
+        }
+    }
 }
 
 /// Whether the work is done once more when the server stops.

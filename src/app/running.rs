@@ -47,6 +47,7 @@ impl Running {
         self.service.maildirs.set_default_quota(config.mail.default_quota);
         self.service.logins.set_cost(config.password);
         self.service.rules.store(Arc::new(start::rules(&config)));
+        self.service.lists.set_rules(config.lists.clone());
         self.context.rules.store(Arc::new(commands::rules(&config)));
         self.service.office.set_limits(config.routing.clone());
         match start::srs(&config) {

@@ -26,7 +26,10 @@ use crate::directory::login::Logins;
 use crate::directory::{self, Directory};
 use crate::ledger::{self, Ledger};
 use crate::maildir::Maildirs;
+use crate::relay::list::dmarc::Dmarc;
+use crate::relay::list::{self, Lists};
 use crate::relay::schedule::Dispatch;
+use crate::relay::vacation::Vacations;
 use crate::relay::{Office, Srs, keys};
 use crate::server::limits::Limits;
 use crate::server::listeners::{self, Inherited, ListenError};
@@ -132,6 +135,7 @@ pub async fn start(config: Config, inherited: Inherited) -> Result<Running, Star
     let dispatch = dispatch(&service, &config.load(), &addresses).await?;
     let grace = service.rules.load().server.shutdown_grace;
     tasks.push(task::spawn(Arc::clone(&dispatch).run(told(&stop), grace)));
+    tasks.push(task::spawn(chores::distribute(Arc::clone(&service.lists), &stop)));
     if crashed {
         // It reads a file of each mailbox: nobody has to wait for that.
         let (directory, maildirs, stopped) = (Arc::clone(&service.directory), Arc::clone(&service.maildirs), stop.subscribe());
@@ -145,8 +149,8 @@ pub async fn start(config: Config, inherited: Inherited) -> Result<Running, Star
 /// What empties the queue. It knows where this server listens itself: mail that would come back is not sent.
 async fn dispatch(service: &Arc<Service>, config: &Config, addresses: &Addresses) -> Result<Arc<Dispatch>, StartError> {
     let listening = addresses.smtp.iter().chain(&addresses.smtp_tls).filter_map(|address| address.parse().ok()).collect();
-    let (office, settings) = (Arc::clone(&service.office), Arc::clone(&config.relay));
-    let made = task::spawn_blocking(move || Dispatch::new(office, settings, listening)).await.map_err(io::Error::other).flatten();
+    let (office, lists, settings) = (Arc::clone(&service.office), Arc::clone(&service.lists), Arc::clone(&config.relay));
+    let made = task::spawn_blocking(move || Dispatch::new(office, lists, settings, listening)).await.map_err(io::Error::other).flatten();
     made.map(Arc::new).map_err(StartError::Relay)
 }
 
@@ -194,14 +198,20 @@ fn open(config: Config) -> Result<Opened, StartError> {
         .with_ledger(Arc::clone(&ledger))
         .with_queue(Arc::clone(spool.outgoing()), &config.spool);
     first_master(&context)?;
-    let logins = Logins::new(Arc::clone(&directory), config.password).map_err(StartError::Runtime)?;
     let office = Office::new(Arc::clone(&directory), Arc::clone(&spool), config.routing.clone(), config.hostname.clone());
     office.set_srs(srs(&config).map_err(|cause| StartError::Folder { path: config.spool.join(SRS), cause })?);
+    let office = Arc::new(office);
+    let signer = list::key::load(&config.spool).map_err(|cause| StartError::Folder { path: config.spool.clone(), cause })?;
+    let dmarc = Dmarc::asking(&config.server.resolvers);
+    let lists = Arc::new(Lists::new(Arc::clone(&office), signer, dmarc, config.lists.clone()));
+    let logins = Logins::new(Arc::clone(&directory), config.password).map_err(StartError::Runtime)?;
     let service = Service {
-        office: Arc::new(office),
+        office: Arc::clone(&office),
         directory,
         maildirs,
         spool,
+        lists,
+        vacations: Arc::new(Vacations::new(office)),
         recent,
         ledger,
         rules: ArcSwap::from_pointee(rules(&config)),

@@ -7,6 +7,8 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use super::Config;
 use super::keys::{Key, Kind};
 use super::listen;
@@ -17,7 +19,7 @@ use crate::directory::password::Cost;
 use crate::mail::Domain;
 use crate::protocol::pop3;
 use crate::protocol::smtp::{self, BareNewline, Vrfy};
-use crate::relay;
+use crate::relay::{self, list};
 use crate::router::{Disabled, Limits, Lists, Relay};
 use crate::server::pop3::Plaintext;
 use crate::server::{Certificate, Listen, ReverseLookup};
@@ -52,6 +54,7 @@ pub(super) fn config(written: &mut Written) -> Option<Config> {
     let server = listeners(written, spool.as_ref());
     let relay = relaying::settings(written, hostname.as_ref(), server.as_ref().map(|server| server.resolvers.as_slice()));
     let routing = routing(written, hostname.as_ref(), relay.as_ref());
+    let lists = lists(written);
     let password = password(written);
     let log = logging(written);
     let ledger = delivery_log(written, spool.as_ref());
@@ -65,6 +68,7 @@ pub(super) fn config(written: &mut Written) -> Option<Config> {
         pop3: Arc::new(pop3?),
         routing: routing?,
         relay: Arc::new(relay?),
+        lists: lists?,
         server: server?,
         admin: admin?,
         password: password?,
@@ -183,11 +187,24 @@ fn routing(written: &mut Written, hostname: Option<&Domain>, settings: Option<&r
         postmaster: postmaster?,
         disabled: if disabled? == "5.2.1" { Disabled::SwitchedOff } else { Disabled::Unknown },
         relay: if settings?.mode == relay::Mode::Off { Relay::Off } else { Relay::On },
-        lists: Lists::Off,
+        lists: Lists::On,
         max_depth: max_depth?,
         max_fan_out: max_fan_out?,
         max_total: max_total?,
     })
+}
+
+fn lists(written: &mut Written) -> Option<list::Rules> {
+    let panel = written.text("lists.url", |text: &str| match text.trim_end_matches('/') {
+        "" => Ok(None),
+        url if url.starts_with("https://") || url.starts_with("http://") => Ok(Some(url.to_owned())),
+        _ => Err(Wrong::from("is no address of a site: write one as in \"https://mail.example.org\"")),
+    });
+    let bounce_days = written.count("lists.bounce_days");
+    let bounce_window = written.count("lists.bounce_window");
+    let held_days: Option<u32> = written.count("lists.held_days");
+    let held = SignedDuration::from_hours(24 * i64::from(held_days?));
+    Some(list::Rules { panel: panel?, bounce_days: bounce_days?, bounce_window: bounce_window?, held })
 }
 
 fn administration(written: &mut Written, spool: Option<&PathBuf>) -> Option<admin::Settings> {

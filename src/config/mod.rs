@@ -49,6 +49,8 @@ pub struct Config {
     pub routing: router::Limits,
     /// Mail on its way out.
     pub relay: Arc<relay::Settings>,
+    /// List accounts.
+    pub lists: relay::list::Rules,
     /// Listeners.
     pub server: server::Settings,
     /// Administration.

@@ -9,11 +9,13 @@
 //! DNS says), [`courier`] (host after host), `pool` (connections kept), `client` (one connection), `reading` (the text), `wire` and
 //! [`tls`] (bytes), [`submit`] (mail that is made here), [`srs`] and [`keys`] (senders of
 //! forwarded mail), [`report`] (what senders are told), [`notice`] (who is
-//! told), [`schedule`] (when it is sent). The grammar of the conversation is [`crate::protocol::smtp::client`]'s.
+//! told), [`schedule`] (when it is sent), [`list`] (list accounts), [`vacation`]. The grammar of the conversation is
+//! [`crate::protocol::smtp::client`]'s.
 
 mod client;
 pub mod courier;
 pub mod keys;
+pub mod list;
 mod lookup;
 pub mod notice;
 pub mod outgoing;
@@ -26,6 +28,7 @@ pub mod srs;
 pub mod submit;
 pub mod target;
 pub mod tls;
+pub mod vacation;
 pub mod verdict;
 mod wire;
 

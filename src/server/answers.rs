@@ -22,6 +22,7 @@ use crate::mail::trace::{Client, Spoken, With};
 use crate::mail::{Envelope, ForwardPath, Recipient, ReversePath};
 use crate::maildir::Reservation;
 use crate::protocol::smtp::{Answer, Class, Question, Reply, Session};
+use crate::relay::vacation::Vacations;
 use crate::router::{self, Decision, Destination, Route, Trail};
 use crate::spool::outgoing::Kind;
 use crate::spool::{Body, Failure, Outcomes, Results, Routed, Routing};
@@ -71,6 +72,10 @@ async fn admit(service: &Arc<Service>, transaction: &mut Transaction, origin: &O
     let asked = Instant::now();
     let route = service.office.route(&service.directory.snapshot(), &recipient.path, &service.rules.load().routing, now);
     meter().routed(asked.elapsed());
+    let route = {
+        let (snapshot, signer) = (service.directory.snapshot(), service.lists.signer());
+        router::permit(route, &snapshot, &origin.sender, |list| signer.is_bounce(list))
+    };
     let (route, reserved) = reserve(service, transaction, route, origin.size.unwrap_or_default()).await;
     transaction.routed = Timestamp::now();
     let reply = match route.decision {
@@ -167,10 +172,12 @@ async fn commit(service: &Arc<Service>, transaction: &mut Transaction, origin: O
         Err(failed) => vec![Err(failed); slips.len()],
         Ok(_) if accepted.len() != envelope.recipients.len() => Vec::new(),
         Ok(body) => {
+            let away = away(service, &accepted, &envelope, &body);
             let outcomes = if with.spoken == Spoken::Lmtp { Outcomes::Each } else { Outcomes::Together };
             let recipients = accepted.into_iter().map(|accepted| accepted.routed).collect();
             let routing = Routing { id, envelope: envelope.clone(), recipients, client: client.clone(), with, kind: Kind::Forwarded };
             let stored = store(service, routing, body, outcomes).await;
+            reply_for(service, away, &envelope.sender, &stored);
             stored.into_iter().map(|result| result.map_err(|failure| refusal(service, failure))).collect()
         }
     };
@@ -180,6 +187,33 @@ async fn commit(service: &Arc<Service>, transaction: &mut Transaction, origin: O
     let (replies, rows) = report.conclude(service, slips, results);
     service.ledger.note(rows).await;
     replies
+}
+
+/// A message to owners that are away: its header section, and the recipients whose mailboxes these are.
+struct Away {
+    header: Vec<u8>,
+    mailboxes: Vec<(usize, Destination)>,
+}
+
+/// Who of the recipients is away. A directory that cannot be read has nobody away: the mail itself is what matters.
+fn away(service: &Service, accepted: &[Accepted], envelope: &Envelope, body: &Body) -> Option<Away> {
+    envelope.sender.mailbox()?;
+    let (snapshot, now) = (service.directory.snapshot(), Timestamp::now());
+    let is_away = |to: &Destination| matches!(Vacations::of(&snapshot, to.id, now), Ok(Some(_)));
+    let each = accepted.iter().enumerate().flat_map(|(at, accepted)| accepted.routed.destinations.iter().map(move |to| (at, to)));
+    let mailboxes: Vec<_> = each.filter(|(_, to)| is_away(to)).map(|(at, to)| (at, to.clone())).collect();
+    (!mailboxes.is_empty()).then(|| Away { header: body.head().to_vec(), mailboxes })
+}
+
+/// Replies for those whose copy is safe, once the client has its own reply.
+fn reply_for(service: &Arc<Service>, away: Option<Away>, sender: &ReversePath, stored: &Results) {
+    let Some(Away { header, mut mailboxes }) = away else { return };
+    mailboxes.retain(|(at, _)| stored.get(*at).is_some_and(Result::is_ok));
+    let (service, sender) = (Arc::clone(service), sender.clone());
+    let mut to: Vec<Destination> = mailboxes.into_iter().map(|(_, to)| to).collect();
+    to.sort_by_key(|to| to.id);
+    to.dedup_by_key(|to| to.id);
+    task::spawn(async move { service.vacations.answer(&header, &sender, &to).await });
 }
 
 /// How long a client waits for the disk: half of the time that RFC 5321 §4.5.3.2.6 gives it.

@@ -27,6 +27,8 @@ use crate::ledger::Ledger;
 use crate::maildir::{self, Maildirs};
 use crate::protocol::{self, smtp};
 use crate::relay::Office;
+use crate::relay::list::Lists;
+use crate::relay::vacation::Vacations;
 use crate::router;
 use crate::spool::Spool;
 use crate::telemetry::Recent;
@@ -155,6 +157,10 @@ pub struct Service {
     pub spool: Arc<Spool>,
     /// Where mail that is made here is handed in.
     pub office: Arc<Office>,
+    /// List accounts.
+    pub lists: Arc<Lists>,
+    /// Replies on behalf of owners that are away.
+    pub vacations: Arc<Vacations>,
     /// What became of recent messages.
     pub recent: Arc<Recent>,
     /// What became of every recipient, for days.

@@ -9,7 +9,7 @@ use restante::directory::AccountId;
 use restante::mail::{Envelope, Mailbox, Name, QueueId, ReversePath};
 use restante::maildir::Text;
 use restante::spool::outgoing::{
-    Attempt, Down, Entry, Filing, Hop, Kind, Message, Outcome, Place, Queue, Recipient, Seat, State, To, listing::Counts,
+    Attempt, Down, Entry, Filing, Hop, Kind, Message, Outcome, Place, Progress, Queue, Recipient, Seat, State, To, listing::Counts,
 };
 use restante::sys::Real;
 
@@ -194,7 +194,7 @@ fn everything_can_be_tried_at_once_whoever_is_down() -> Tested {
 fn a_message_takes_more_recipients_and_lists_wait_apart() -> Tested {
     let folder = tempfile::tempdir()?;
     let queue = open(folder.path())?;
-    let list = To::List { id: AccountId(7), name: Name::parse("team")?, address: "team@example.org".parse()? };
+    let list = To::List { id: AccountId(7), name: Name::parse("team")?, address: "team@example.org".parse()?, progress: Progress::Fresh };
     enter(&queue, 1, vec![Recipient::new(list, Hop::of_list(AccountId(7)), at(0))])?;
     assert_eq!(queue.turns(Timestamp::UNIX_EPOCH, at(9), 9)?, [], "nobody is spoken to about a list");
     assert_eq!(queue.due(&Hop::of_list(AccountId(7)), None, at(9), 9)?.len(), 1);

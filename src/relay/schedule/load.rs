@@ -60,7 +60,15 @@ impl Dispatch {
             return Ok(Vec::new());
         }
         let text = self.queue.text(id, &message)?;
-        Ok(groups.into_iter().map(|(shared, seated)| load(id, &message, &text, shared, seated)).collect())
+        let loaded = |(shared, seated): (Shared, Vec<(u32, Recipient, Mailbox)>)| {
+            // Recipients by way of a list have senders of their own, so each of them is alone.
+            let text = match seated.first() {
+                Some((_, recipient, _)) => self.lists.dressed(text.clone(), recipient)?,
+                None => text.clone(),
+            };
+            Ok(load(id, &message, &text, shared, seated))
+        };
+        groups.into_iter().map(loaded).collect()
     }
 
     /// The sender that the next hop hears of. Bounces of forwarded mail come back here (SRS), so that the next hop does not take

@@ -22,6 +22,7 @@ use tokio::task::{self, JoinSet};
 use tokio::time::{self, Instant};
 
 use super::courier::Courier;
+use super::list::Lists;
 use super::settings::{Mode, Settings};
 use super::submit::Office;
 use crate::spool::Queue;
@@ -51,6 +52,7 @@ const ERROR: Duration = Duration::from_secs(5);
 /// What all that send share.
 pub struct Dispatch {
     office: Arc<Office>,
+    lists: Arc<Lists>,
     queue: Arc<Queue>,
     courier: ArcSwap<Courier>,
     listening: Vec<SocketAddr>,
@@ -72,11 +74,12 @@ struct Work {
 
 impl Dispatch {
     /// One for that queue. `listening` is where this server accepts mail itself. Reads files.
-    pub fn new(office: Arc<Office>, settings: Arc<Settings>, listening: Vec<SocketAddr>) -> io::Result<Self> {
+    pub fn new(office: Arc<Office>, lists: Arc<Lists>, settings: Arc<Settings>, listening: Vec<SocketAddr>) -> io::Result<Self> {
         let queue = Arc::clone(office.spool().outgoing());
         queue.file_by(filing(&settings));
         Ok(Self {
             office,
+            lists,
             queue,
             courier: ArcSwap::from_pointee(Courier::new(Arc::clone(&settings), listening.clone())?),
             listening,
