@@ -13,6 +13,7 @@ use crate::ledger::Ledger;
 use crate::maildir::{Maildirs, Over};
 use crate::protocol::smtp;
 use crate::relay::Office;
+use crate::relay::list::Lists;
 use crate::router::Limits;
 use crate::spool::Queue;
 use crate::telemetry::Recent;
@@ -35,6 +36,8 @@ pub struct Context {
     pub rules: ArcSwap<Rules>,
     /// How the server calls for mail itself; nothing where no server runs, or before it listens.
     pub calling: OnceLock<Calling>,
+    /// What waits for owners of lists, and who may leave them; nothing where no server runs.
+    pub lists: OnceLock<Arc<Lists>>,
 }
 
 /// Where mail waits.
@@ -80,6 +83,7 @@ impl Context {
             office: OnceLock::new(),
             rules: ArcSwap::from_pointee(rules),
             calling: OnceLock::new(),
+            lists: OnceLock::new(),
         }
     }
 

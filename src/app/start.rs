@@ -224,8 +224,9 @@ fn open(config: Config) -> Result<Opened, StartError> {
         names: names(&config),
         stopping: watch::Sender::new(false),
     };
-    // It is set once: here.
+    // They are set once: here.
     let _ = context.office.set(Arc::clone(&service.office));
+    let _ = context.lists.set(Arc::clone(&service.lists));
     Ok(Opened { service: Arc::new(service), context: Arc::new(context), config, last_id, crashed })
 }
 

@@ -177,6 +177,7 @@ fn lists() {
         let added = place.json(&["list", "add", "staff", "--domain", "example.org", "--owner", "alice", "--post", "anyone", "alice"]);
         let expected = json!({
             "name": "staff", "domain": "example.org", "address": "staff@example.org", "owner": "alice", "posting": "anyone", "members": ["alice"],
+            "member_count": 1, "description": "", "tag": false,
         });
         assert_eq!(timeless(added), expected);
         assert_eq!(

@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::members;
 use super::output::{Listing, Output, Row, STRONG, describe, note, styled};
 use super::password;
-use crate::admin::operations::{Removal, lists, masters, pops, trash};
+use crate::admin::operations::{Removal, handling, held, lists, masters, pops, trash};
 use crate::directory::{Posting, Role, State, UNLIMITED};
 use crate::mail::Name;
 
@@ -68,6 +68,12 @@ pub(super) async fn pop(connection: &Connection, output: Output, command: PopCom
         PopCommand::Rename { name, new, keep_alias } => {
             act(connection, output, &name, "rename", &json!({ "name": new, "keep_alias": keep_alias })).await
         }
+        PopCommand::Handling { name } => output.record(&connection.get::<handling::Shown>(&format!("{}/handling", at(&name))).await?),
+        PopCommand::Copies { name, targets, .. } => members::copies(connection, output, &at(&name), targets).await,
+        PopCommand::Vacation { name, text_file, from, until, off: _ } => {
+            let span = members::Span { from, until };
+            members::vacation(connection, output, &at(&name), text_file.as_deref(), span).await
+        }
         PopCommand::Delete { name, dry_run, yes } => delete_pop(connection, output, &name, dry_run, yes).await,
         PopCommand::Restore { name, id } => restore(connection, output, &name, id).await,
         PopCommand::Trash => {
@@ -104,6 +110,16 @@ pub(super) async fn list(connection: &Connection, output: Output, command: ListC
             output.record(&connection.call::<_, lists::Shown>(Method::PATCH, &at(&name), Some(&request)).await?)
         }
         ListCommand::Members { name, what } => members::members(connection, output, &at(&name), what).await,
+        ListCommand::Held { name } => {
+            let found: Vec<held::Shown> = connection.get(&format!("{}/held", at(&name))).await?;
+            let mut listing = Listing::new(output);
+            listing.add(&found)?;
+            listing.end("no message waits")
+        }
+        ListCommand::Approve { id } => members::decide(connection, output, &format!("/held/{id}/approve"), &json!({})).await,
+        ListCommand::Refuse { id, reason } => {
+            members::decide(connection, output, &format!("/held/{id}/refuse"), &json!({ "reason": reason })).await
+        }
         ListCommand::Delete { name, dry_run } => {
             let path = with_query(&at(&name), &[("dry_run", dry_run.to_string())]);
             output.removal(&connection.call(Method::DELETE, &path, NOTHING).await?)

@@ -7,6 +7,8 @@ pub mod audit;
 pub mod domains;
 pub mod exchange;
 pub mod fetch;
+pub mod handling;
+pub mod held;
 pub mod lists;
 pub mod log;
 pub mod masters;

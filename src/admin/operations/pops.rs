@@ -274,7 +274,8 @@ pub fn restore(context: &Context, caller: &Caller, name: &Name, which: Restore) 
     Ok(Restored { pop: show(context, caller, name)?, effects })
 }
 
-fn visible(snapshot: &Snapshot<'_>, caller: &Caller, name: &Name) -> Result<Pop, Problem> {
+/// The record of an account that exists for the caller.
+pub(super) fn visible(snapshot: &Snapshot<'_>, caller: &Caller, name: &Name) -> Result<Pop, Problem> {
     let refused = || Refusal::NoSuchAccount { kind: directory::Kind::Pop, name: name.clone() };
     let pop = snapshot.pop(name)?.ok_or_else(refused)?;
     if caller.sees(snapshot, &pop.domain)? { Ok(pop) } else { Err(refused().into()) }

@@ -97,6 +97,13 @@ pub fn show_without(
             router::route(&imagined, &recipient, &rules.routing, now)
         }
     };
+    let route = match &asked {
+        Some((_, path)) => {
+            let signed = |list: &_| context.lists.get().is_none_or(|lists| lists.signer().is_bounce(list));
+            router::permit(route, &snapshot, path, signed)
+        }
+        None => route,
+    };
     let route = router::admit(route, |mailbox| room::promise(&context.maildirs, rules.over, mailbox, 0).map(drop));
     let reply = route.decision.reply();
     let (mailboxes, relays, lists) = match route.decision {
@@ -109,7 +116,7 @@ pub fn show_without(
         recipient: address.to_owned(),
         code: reply.code(),
         reply: reply.to_string(),
-        steps: asked.into_iter().chain(steps).collect(),
+        steps: asked.into_iter().map(|(step, _)| step).chain(steps).collect(),
         mailboxes: mailboxes.into_iter().map(maildrop).collect(),
         relays: relays.iter().map(ToString::to_string).collect(),
         lists: lists.iter().map(|list| list.address.to_string()).collect(),
@@ -126,12 +133,12 @@ pub fn delivery(context: &Context, caller: &Caller, id: QueueId) -> Result<Arc<D
 }
 
 /// What MAIL says to a sender. One that is no address never gets as far as a route.
-fn asked(session: &Arc<smtp::Settings>, sender: &str) -> Result<Step, Problem> {
+fn asked(session: &Arc<smtp::Settings>, sender: &str) -> Result<(Step, ReversePath), Problem> {
     let path = sender.strip_prefix('<').and_then(|path| path.strip_suffix('>')).unwrap_or(sender);
     let refused = |error: AddressError| Problem::new(Kind::BadValue, format!("the sender cannot be used: {error}")).at("from");
     let path = if path.is_empty() { ReversePath::Null } else { ReversePath::Mailbox(Mailbox::parse(path).map_err(refused)?) };
     let answer = smtp::mail_from(Arc::clone(session), &path, Instant::now());
-    Ok(Step { question: format!("What does MAIL FROM:<{path}> hear?"), answer })
+    Ok((Step { question: format!("What does MAIL FROM:<{path}> hear?"), answer }, path))
 }
 
 fn parse(address: &str) -> Result<ForwardPath, Problem> {

@@ -161,7 +161,9 @@ fn line(list: &lists::Shown) -> Markup {
             th scope="row" data-label="List account" { strong { (name) } }
             td.address data-label="Address" { (list.address) }
             td data-label="Owner" { (list.owner) }
-            td data-label="Who may post" { (posting) }
+            td data-label="Who may post" {
+                @if list.posting == Posting::Moderated { a href={ "/lists/" (name) "/held" } title="Messages that wait" { (posting) } } @else { (posting) }
+            }
             td data-label="Members" {
                 a href={ "/lists/" (name) "/members" } { (list.member_count) @if list.member_count == 1 { " member" } @else { " members" } }
                 @if (1..=FEW).contains(&list.member_count) {

@@ -16,8 +16,11 @@ mod dashboard;
 mod domains;
 mod form;
 mod gate;
+mod handling;
+mod held;
 mod icon;
 mod layout;
+mod leave;
 mod lists;
 mod log;
 mod masters;
@@ -76,6 +79,9 @@ pub fn router(login: Arc<Login>, service: Arc<Service>, smtp: Option<SocketAddr>
         .merge(aliases::routes())
         .merge(lists::routes())
         .merge(members::routes())
+        .merge(held::routes())
+        .merge(handling::routes())
+        .merge(leave::routes())
         .merge(domains::routes())
         .merge(masters::routes())
         .merge(trash::routes())

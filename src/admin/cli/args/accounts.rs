@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::value::{self, Quota};
+use super::value::{self, Quota, When};
 use crate::directory::{Posting, Role, Target};
-use crate::mail::{Domain, Name};
+use crate::mail::{Domain, Name, QueueId};
 
 /// Where a new password comes from; without either, it is asked for on the terminal.
 #[derive(Debug, Clone, Copy, Args)]
@@ -146,6 +146,43 @@ pub enum PopCommand {
     },
     /// List the POP accounts in the trash.
     Trash,
+    /// Show what happens with an account's mail beside its delivery: copies, and replies while its owner is away.
+    Handling {
+        /// The user name.
+        name: Name,
+    },
+    /// Send a copy of each message to other accounts, or elsewhere; the account keeps its own.
+    #[command(after_help = "Examples:\n  restante pop copies alice bob alice@elsewhere.example\n  restante pop copies alice --none")]
+    Copies {
+        /// The user name.
+        name: Name,
+        /// Names of other POP accounts, and addresses elsewhere; they replace those given before.
+        #[arg(value_parser = value::target, value_name = "TARGET", required_unless_present = "none")]
+        targets: Vec<Target>,
+        /// To nobody.
+        #[arg(long, conflicts_with = "targets")]
+        none: bool,
+    },
+    /// Tell senders that the owner is away, each once in seven days.
+    #[command(
+        after_help = "Examples:\n  restante pop vacation alice --text-file away.txt --from 2026-08-01 --until 2026-08-15\n  restante pop vacation alice --off"
+    )]
+    Vacation {
+        /// The user name.
+        name: Name,
+        /// The file with the words; `-` for standard input.
+        #[arg(long, required_unless_present = "off")]
+        text_file: Option<PathBuf>,
+        /// From when on [default: now].
+        #[arg(long, value_parser = value::when, value_name = "DATE")]
+        from: Option<When>,
+        /// Until when [default: until it is switched off].
+        #[arg(long, value_parser = value::when, value_name = "DATE")]
+        until: Option<When>,
+        /// Tell nothing any more.
+        #[arg(long, conflicts_with_all = ["text_file", "from", "until"])]
+        off: bool,
+    },
     /// Rename a POP account; its mail, aliases and list seats stay, its hidden alias follows.
     Rename {
         /// The user name.
@@ -216,6 +253,26 @@ pub enum ListCommand {
         /// What is to be done.
         #[command(subcommand)]
         what: MembersCommand,
+    },
+    /// List the postings that wait for the owner of a moderated list.
+    Held {
+        /// The list's name.
+        name: Name,
+    },
+    /// Send a posting that waits to the members.
+    Approve {
+        /// Its id.
+        #[arg(value_parser = value::id)]
+        id: QueueId,
+    },
+    /// Throw a posting that waits away.
+    Refuse {
+        /// Its id.
+        #[arg(value_parser = value::id)]
+        id: QueueId,
+        /// What its author is told; without it, the author is told nothing.
+        #[arg(long)]
+        reason: Option<String>,
     },
     /// Delete a list account, its hidden alias, and every alias entry that leads to it.
     Delete {

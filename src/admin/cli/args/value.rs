@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::directory::{AliasKey, Target};
-use crate::mail::Domain;
+use crate::mail::{Domain, QueueId};
 
 /// A quota as the API takes it: octets, `"unlimited"`, or none for the server's default.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,11 @@ pub(super) fn quota(text: &str) -> Result<Quota, String> {
         Ok(size) if size.as_u64() > 0 => Ok(Quota(size.as_u64().into())),
         _ => Err("give a size above zero such as 500MiB or 1GiB, `unlimited`, or `default` for the server's default".into()),
     }
+}
+
+/// The id of a message.
+pub(super) fn id(text: &str) -> Result<QueueId, String> {
+    QueueId::parse(text).map_err(|error| error.to_string())
 }
 
 pub(super) fn when(text: &str) -> Result<When, String> {

@@ -148,6 +148,7 @@ fn line(pop: &pops::Shown, edited: bool) -> Markup {
             td.actions {
                 a.iconic href={ "/pops?edit=" (encoded(name)) "#entry" } title="Edit" aria-label={ "Edit " (name) } { (Icon::Edit) }
                 a.iconic href={ "/trace?address=" (encoded(&pop.hidden_alias.to_string())) } title="Trace" aria-label={ "Trace mail to " (name) } { (Icon::Route) }
+                a.iconic href={ "/pops/" (name) "/handling" } title="Copies and vacation" aria-label={ "Copies and vacation of " (name) } { (Icon::Copy) }
                 a.iconic.danger href={ "/pops/" (name) "/delete" } data-ask title="Delete" aria-label={ "Delete " (name) } { (Icon::Delete) }
             }
         }
