@@ -1,0 +1,22 @@
+//! List accounts and vacation replies, through a whole server: mail in over SMTP, copies in Maildirs.
+
+#![allow(missing_docs, reason = "tests")]
+
+#[path = "lists/bounces.rs"]
+mod bounces;
+#[path = "panel/client.rs"]
+#[allow(dead_code, reason = "the panel's tests need more of it")]
+mod client;
+#[path = "lists/house.rs"]
+mod house;
+#[path = "lists/leaving.rs"]
+mod leaving;
+#[path = "lists/members.rs"]
+mod members;
+#[path = "lists/moderation.rs"]
+mod moderation;
+#[path = "lists/postings.rs"]
+mod postings;
+#[path = "lists/vacation.rs"]
+mod vacation;
+mod world;
