@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use jiff::{SignedDuration, Timestamp};
-use restante::directory::{Actor, Change, Directory, Posting, Target, View};
+use restante::directory::{Actor, Change, Directory, Posting, Target};
 use restante::mail::trace::{Client, Spoken, With};
 use restante::mail::{Domain, Envelope, Mailbox, Name, Recipient, ReversePath};
 use restante::maildir::{Maildirs, Over};

@@ -189,7 +189,7 @@ fn every_key_reaches_its_setting() {
         subaddress_separators: "+-".into(),
         postmaster: Some(Target::parse("boss@example.org").unwrap()),
         disabled: Disabled::SwitchedOff,
-        relay: router::Relay::Off,
+        relay: router::Relay::On,
         lists: router::Lists::On,
         max_depth: 1,
         max_fan_out: 2,
