@@ -255,3 +255,44 @@ fn pages_go_on_where_the_last_one_ended() -> Tested {
     assert!(SignedDuration::ZERO == at(0).duration_since(queue.counts()?.oldest.ok_or("nothing is there")?));
     Ok(())
 }
+
+#[test]
+fn a_posting_becomes_mail_for_members_step_by_step() -> Tested {
+    let folder = tempfile::tempdir()?;
+    let queue = open(folder.path())?;
+    let at_list = |progress: Progress| -> Result<Recipient, Box<dyn std::error::Error>> {
+        let to = To::List { id: AccountId(7), name: Name::parse("team")?, address: "team@example.org".parse()?, progress };
+        Ok(Recipient::new(to, Hop::of_list(AccountId(7)), at(0)))
+    };
+    enter(&queue, 1, vec![at_list(Progress::Fresh)?])?;
+    assert_eq!((queue.postings_due(at(0), 10)?, queue.next_turn(Timestamp::UNIX_EPOCH)?), (vec![seat(1, 0)], None));
+    let fresh = queue.recipient(seat(1, 0))?.ok_or("it is gone")?;
+    let held = Recipient { hop: Hop::of_held(AccountId(7)), next: at(900), ..at_list(Progress::Held(at(1)))? };
+    assert!(queue.advance(seat(1, 0), &fresh, Some(&held), &[])?);
+    assert!(!queue.advance(seat(1, 0), &fresh, Some(&held), &[])?, "somebody else was faster");
+    drop(queue);
+    let queue = open(folder.path())?;
+    assert_eq!((queue.postings_due(at(899), 10)?, queue.postings_due(at(900), 10)?), (vec![], vec![seat(1, 0)]));
+    let waiting = queue.postings_held(&Hop::of_held(AccountId(7)), None, 10)?;
+    assert_eq!(waiting, [(seat(1, 0), held.clone())]);
+    assert_eq!(queue.postings_held(&Hop::of_held(AccountId(7)), Some(seat(1, 0)), 10)?, []);
+    queue.retry(QueueId::new(1), at(5))?;
+    assert_eq!(queue.postings_due(at(899), 10)?, [], "a retry does not throw away what waits for somebody");
+    let after = at_list(Progress::After("b@example.com".into()))?;
+    assert!(queue.advance(seat(1, 0), &held, Some(&after), &[to("a@example.com", 0), to("b@example.com", 0)])?);
+    assert_eq!((seats(&queue, "example.com", 0), queue.postings_due(at(0), 10)?), (vec![seat(1, 1), seat(1, 2)], vec![seat(1, 0)]));
+    assert!(queue.advance(seat(1, 0), &after, None, &[to("c@example.com", 0)])?);
+    let message = queue.message(QueueId::new(1))?.ok_or("it is gone")?;
+    assert_eq!((message.total, message.open, queue.postings_due(at(9), 10)?), (4, 3, vec![]));
+    let own = b"Received: here\nSubject: x\n\n";
+    let text = queue.text(QueueId::new(1), &message)?.headed(b"Subject: [x]\n\n", own);
+    assert_eq!(whole(&text), "Subject: [x]\n\nbody\n");
+    assert_eq!(whole(&text.below("Delivered-To: a@b\n".into())), "Delivered-To: a@b\nSubject: [x]\n\nbody\n");
+    queue.settle(QueueId::new(1), (1..4).map(|number| (number, Outcome::Done)).collect())?;
+    assert_eq!(queue.message(QueueId::new(1))?, None);
+    enter(&queue, 2, vec![at_list(Progress::Fresh)?])?;
+    let fresh = queue.recipient(seat(2, 0))?.ok_or("it is gone")?;
+    assert!(queue.advance(seat(2, 0), &fresh, None, &[])?);
+    assert_eq!((queue.message(QueueId::new(2))?, queue.counts()?), (None, Counts::default()));
+    Ok(())
+}
