@@ -94,6 +94,17 @@ async fn a_group_goes_out_at_once_where_that_is_offered() {
 }
 
 #[tokio::test]
+async fn a_refused_sender_decides_whatever_is_said_of_recipients() {
+    // The recipients were on their way already, and a server that has no sender refuses them for good.
+    let script = greeted(
+        "S: 250-p\nS: 250 PIPELINING\nC: MAIL FROM:<s@here.example>\nC: RCPT TO:<a@there.example>\nC: DATA\n\
+         RAW: 451 4.3.0 not now\\r\\n503 5.5.1 need MAIL\\r\\n503 5.5.1 need RCPT\\r\\n\nC: QUIT",
+    );
+    let (verdicts, texts) = carried(&script, settings(), &message(&["a@there.example"], TEXT)).await;
+    assert_eq!((verdicts, texts.len()), (vec!["deferred 4.3.0 451 4.3.0 not now".to_owned()], 0));
+}
+
+#[tokio::test]
 async fn nothing_is_sent_to_nobody() {
     // DATA was on its way already: an empty text goes to nobody (RFC 2920 §3.1).
     let script = greeted(

@@ -146,7 +146,10 @@ impl Transaction {
             }
             (Some(Said::Recipient(index)), heard) if heard.is_positive() || heard.is_negative() => {
                 self.accepted += usize::from(heard.is_positive() && self.whole.is_none());
-                if let Some(answer) = self.answers.get_mut(index) {
+                // Once MAIL was refused, what is said of recipients is that MAIL is missing.
+                if self.whole.is_none()
+                    && let Some(answer) = self.answers.get_mut(index)
+                {
                     *answer = Some(heard);
                 }
                 self.rest()
