@@ -15,13 +15,19 @@ const BLOCK: usize = 64 * 1024;
 const AHEAD: usize = 2;
 
 /// A text being read. Dropped, it reads no further.
-pub(super) struct Reading {
-    blocks: mpsc::Receiver<io::Result<Vec<u8>>>,
+pub(super) enum Reading {
+    /// It lies in memory: it is small.
+    Memory(Option<Vec<u8>>),
+    /// Its blocks come from another thread.
+    Blocks(mpsc::Receiver<io::Result<Vec<u8>>>),
 }
 
 impl Reading {
     /// Begins to read.
     pub fn of(text: Arc<dyn Text + Send + Sync>) -> Self {
+        if let Some(parts) = text.parts() {
+            return Self::Memory(Some(parts.concat()));
+        }
         let (sender, blocks) = mpsc::channel(AHEAD);
         task::spawn_blocking(move || {
             if let Err(error) = read(&*text, |block| sender.blocking_send(Ok(block)).is_ok()) {
@@ -29,12 +35,15 @@ impl Reading {
                 let _ = sender.blocking_send(Err(error));
             }
         });
-        Self { blocks }
+        Self::Blocks(blocks)
     }
 
     /// The next block; none at the end.
     pub async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
-        self.blocks.recv().await.transpose()
+        match self {
+            Self::Memory(text) => Ok(text.take()),
+            Self::Blocks(blocks) => blocks.recv().await.transpose(),
+        }
     }
 }
 
