@@ -9,3 +9,7 @@ mod client;
 mod descriptors;
 mod full_disk;
 mod kill;
+#[path = "../queue/mx.rs"]
+#[allow(dead_code, reason = "another test binary needs the rest of it")]
+mod mx;
+mod relay;
