@@ -3,7 +3,7 @@
 //! that takes. Then mail on its way through the whole program to `smtp-sink` of Postfix, where that is installed.
 
 use std::error::Error;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
