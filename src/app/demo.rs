@@ -100,7 +100,7 @@ async fn show(output: Output, folder: &Path) -> Result<Service, Failure> {
 
 async fn play(output: Output, service: &Service, (shows, address, expected): Scene) -> Result<Shown, Failure> {
     let trace: trace::Shown = service.connection.get(&with_query("/trace", &[("address", address.to_owned())])).await?;
-    let test = probe::send(|id| probe::known(&service.connection, id), service.smtp, address, DELIVERY).await?;
+    let test = probe::send(|id| probe::known(&service.connection, id), service.smtp, address, DELIVERY, |_| {}).await?;
     let on_disk = test.files.iter().filter(|file| fs::metadata(file).is_ok_and(|found| found.len() > 0)).count();
     let as_expected = match expected {
         Expected::Files(files) => test.delivered && on_disk == files && test.code() == 250,

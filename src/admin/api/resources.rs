@@ -187,10 +187,15 @@ async fn list_trash(context: Shared, Who(who): Who) -> Answer<Vec<trash::Shown>>
 struct Traced {
     address: String,
     from: Option<String>,
+    /// As if this POP account were deleted.
+    without: Option<Name>,
 }
 
 async fn show_trace(context: Shared, Who(who): Who, Query(traced): Query<Traced>) -> Answer<trace::Shown> {
-    run(context, who, move |context, caller| trace::show(context, caller, &traced.address, traced.from.as_deref())).await.map(Json)
+    let Traced { address, from, without } = traced;
+    run(context, who, move |context, caller| trace::show_without(context, caller, &address, from.as_deref(), without.as_ref()))
+        .await
+        .map(Json)
 }
 
 async fn show_delivery(context: Shared, Who(who): Who, Path(id): Path<QueueId>) -> Answer<Delivery> {

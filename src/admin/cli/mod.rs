@@ -34,7 +34,9 @@ pub async fn run(command: Administer, output: Output, place: Place) -> Result<()
         Administer::Pop(command) => accounts::pop(&connection, output, command).await,
         Administer::List(command) => accounts::list(&connection, output, command).await,
         Administer::Queue(command) => queue::queue(&connection, output, command).await,
-        Administer::Trace { address, sender } => trace::trace(&connection, output, &address, sender).await,
+        Administer::Trace { address, sender, without } => {
+            trace::trace(&connection, output, &address, trace::Circumstances { sender, without }).await
+        }
         Administer::Test { address, timeout, fetch } => {
             trace::test(&connection, output, &spool, &address, trace::Followed { timeout, fetch }).await
         }

@@ -126,21 +126,23 @@ pub async fn known(connection: &Connection, id: QueueId) -> Result<Option<Delive
 }
 
 /// Sends a message to `address`, and follows it until it is in its mailboxes or the time is over. `known` is asked for what
-/// is known of it.
+/// is known of it; `tell` hears of each hop as soon as it is known.
 pub async fn send<F: Future<Output = Result<Option<Delivery>, Failure>>>(
     known: impl Fn(QueueId) -> F,
     smtp: SocketAddr,
     address: &str,
     timeout: Duration,
+    tell: impl FnMut(&Hop),
 ) -> Result<Probe, Failure> {
     let (started, deadline) = (Timestamp::now(), Instant::now() + timeout);
     let told = |error| Failure::usage(format!("`{address}` cannot be sent to: {error}"));
     let envelope = Envelope::new(None, vec![address.parse().map_err(told)?]).map_err(|error| Failure::usage(error.to_string()))?;
     let message = message(address, started);
+    let mut hops = Hops { started, hops: Vec::new(), tell };
+    hops.add(vec![(started, format!("sent to {smtp}"))]);
     let sent = tokio::task::spawn_blocking(move || transmit(smtp, &envelope, &message, timeout)).await;
     let reply = sent.map_err(|error| Failure::failed(error.to_string()))??;
-    let replied = Timestamp::now();
-
+    let replied = (Timestamp::now(), "reply received".to_owned());
     let mut probe = Probe {
         id: queue_id(&reply),
         reply,
@@ -151,17 +153,44 @@ pub async fn send<F: Future<Output = Result<Option<Delivery>, Failure>>>(
         fetched: Vec::new(),
         started,
     };
-    let mut hops = vec![(started, format!("sent to {smtp}"))];
-    if let Some(delivery) = follow(known, probe.id, deadline).await? {
-        hops.extend(told_by_server(&delivery));
+    let first = match probe.id {
+        Some(id) => known(id).await?,
+        None => None,
+    };
+    hops.add(first.iter().flat_map(told_by_server).chain([replied]).collect());
+    let landed_at_once = first.as_ref().is_some_and(landed);
+    let last = if landed_at_once { first.clone() } else { follow(known, probe.id, deadline).await? };
+    if let Some(delivery) = last {
         probe.delivered = landed(&delivery);
+        if first.is_none() {
+            hops.add(told_by_server(&delivery));
+        } else if probe.delivered && !landed_at_once {
+            hops.add(vec![(Timestamp::now(), "in its mailbox".to_owned())]);
+        }
         probe.onward = delivery.landings.iter().flat_map(|landing| landing.onward.clone()).collect();
         probe.files = delivery.landings.into_iter().flat_map(|landing| landing.files).collect();
     }
-    hops.push((replied, "reply received".to_owned()));
-    hops.sort_by_key(|(at, _)| *at);
-    probe.hops = hops.into_iter().map(|(at, what)| Hop::new(what, at, started)).collect();
+    probe.hops = hops.hops;
+    probe.hops.sort_by_key(|hop| hop.at);
     Ok(probe)
+}
+
+/// The hops so far, and who hears of new ones.
+struct Hops<T> {
+    started: Timestamp,
+    hops: Vec<Hop>,
+    tell: T,
+}
+
+impl<T: FnMut(&Hop)> Hops<T> {
+    fn add(&mut self, mut news: Vec<(Timestamp, String)>) {
+        news.sort_by_key(|(at, _)| *at);
+        for (at, what) in news {
+            let hop = Hop::new(what, at, self.started);
+            (self.tell)(&hop);
+            self.hops.push(hop);
+        }
+    }
 }
 
 fn message(address: &str, at: Timestamp) -> Vec<u8> {

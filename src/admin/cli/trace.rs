@@ -6,13 +6,24 @@ use std::time::Duration;
 use super::connection::{Connection, with_query};
 use super::failure::Failure;
 use super::output::{BAD, GOOD, Output, STRONG, print, printable, styled};
-use super::probe::{self, Probe};
+use super::probe::{self, Hop, Probe};
 use crate::admin::operations::trace;
 use crate::admin::problem::Exit;
+use crate::mail::Name;
 
-pub(super) async fn trace(connection: &Connection, output: Output, address: &str, sender: Option<String>) -> Result<(), Failure> {
+/// Under which circumstances an address is routed.
+pub(super) struct Circumstances {
+    /// The sender.
+    pub sender: Option<String>,
+    /// A POP account that is thought away.
+    pub without: Option<Name>,
+}
+
+pub(super) async fn trace(connection: &Connection, output: Output, address: &str, more: Circumstances) -> Result<(), Failure> {
+    let Circumstances { sender, without } = more;
     let mut query = vec![("address", address.to_owned())];
     query.extend(sender.map(|sender| ("from", sender)));
+    query.extend(without.map(|name| ("without", name.to_string())));
     let shown: trace::Shown = connection.get(&with_query("/trace", &query)).await?;
     match output {
         Output::Json => output.json(&shown)?,
@@ -63,13 +74,19 @@ pub(super) async fn test(connection: &Connection, output: Output, spool: &Path, 
         return Err(Failure::failed("no server runs, so there is nobody to send to; start it with `restante serve`"));
     }
     let smtp = probe::smtp_listener(spool)?;
-    let mut probe = probe::send(|id| probe::known(connection, id), smtp, address, timeout).await?;
+    // People see each hop as it happens; programs get the whole.
+    let tell = |hop: &Hop| drop((output == Output::Text).then(|| print_hop(hop)));
+    let mut probe = probe::send(|id| probe::known(connection, id), smtp, address, timeout, tell).await?;
+    let told = probe.hops.len();
     if fetch && probe.delivered {
         probe.fetch(connection).await?;
     }
     match output {
         Output::Json => output.json(&probe)?,
-        Output::Text => print_probe(&probe)?,
+        Output::Text => {
+            probe.hops.iter().skip(told).try_for_each(print_hop)?;
+            print_landing(&probe)?;
+        }
     }
     if let Some(missed) = probe.fetched.iter().find(|fetched| fetched.octets.is_none()) {
         return Err(Failure::failed(format!("delivered, but not fetched from {}: {}", missed.mailbox, missed.cause)));
@@ -86,9 +103,15 @@ pub(super) async fn test(connection: &Connection, output: Output, spool: &Path, 
 
 /// Prints each hop with its time, the reply, and the files.
 pub fn print_probe(probe: &Probe) -> Result<(), Failure> {
-    for hop in &probe.hops {
-        print(&format!("{:>9.3} ms  {}", hop.ms, printable(&hop.what)))?;
-    }
+    probe.hops.iter().try_for_each(print_hop)?;
+    print_landing(probe)
+}
+
+fn print_hop(hop: &Hop) -> Result<(), Failure> {
+    print(&format!("{:>9.3} ms  {}", hop.ms, printable(&hop.what)))
+}
+
+fn print_landing(probe: &Probe) -> Result<(), Failure> {
     print(&reply(&probe.reply, probe.code()))?;
     for file in &probe.files {
         print(&format!("file {}", file.display()))?;

@@ -3,24 +3,32 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
-use axum::response::{IntoResponse, Response};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use axum::{Router, routing};
-use maud::{Markup, html};
+use http_body_util::Channel;
+use http_body_util::channel::Sender;
+use maud::{Markup, PreEscaped, html};
 use serde::Deserialize;
+use tokio::sync::mpsc;
 
 use super::form::{self, Errors};
 use super::icon::Icon;
-use super::layout::{Failure, Here, csrf, page};
+use super::layout::{Here, csrf, page};
 use super::visitor::{Fields, Sent, Visitor};
 use super::{Answer, Panel, Shared};
-use crate::admin::cli::probe::{self, Probe};
+use crate::admin::cli::probe::{self, Hop, Probe};
 use crate::admin::operations::{fetch, trace};
 use crate::admin::problem::{Kind, Problem};
 use crate::mail::Name;
 
 /// How long a test message is followed.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Pieces of a page that wait for a slow reader.
+const PIECES: usize = 4;
 
 pub(super) fn routes() -> Router<Arc<Panel>> {
     Router::new().route("/trace", routing::get(show)).route("/trace/test", routing::post(test))
@@ -35,10 +43,11 @@ struct Asked {
 }
 
 async fn show(visitor: Visitor, Query(asked): Query<Asked>) -> Answer {
-    whole(&visitor, &asked, None).await
+    let page = whole(&visitor, &asked, html! {}).await;
+    Ok(page.into_response())
 }
 
-async fn whole(visitor: &Visitor, asked: &Asked, probe: Option<Result<Probe, String>>) -> Result<Response, Failure> {
+async fn whole(visitor: &Visitor, asked: &Asked, after: Markup) -> Markup {
     let (traced, errors) = match traced(visitor, asked).await {
         Ok(traced) => (traced, Errors::default()),
         Err(problem) => (None, Errors::of(&problem, &["address", "from", "without"])),
@@ -58,9 +67,9 @@ async fn whole(visitor: &Visitor, asked: &Asked, probe: Option<Result<Probe, Str
             }
         }
         @if let Some(traced) = &traced { (trail(visitor, asked, traced)) }
-        @if let Some(probe) = &probe { (followed(probe)) }
+        (after)
     };
-    Ok(page(visitor, Here::Trace, "Test & Trace", &body).into_response())
+    page(visitor, Here::Trace, "Test & Trace", &body)
 }
 
 async fn traced(visitor: &Visitor, asked: &Asked) -> Result<Option<trace::Shown>, Problem> {
@@ -110,42 +119,78 @@ fn trail(visitor: &Visitor, asked: &Asked, traced: &trace::Shown) -> Markup {
     }
 }
 
+/// Stands in the page where the hops go, and what came of them. A page has neither of its own.
+const HERE: &str = "<!--here-->";
+
+/// The page grows while the message is on its way, so that it is followed live without a script.
 async fn test(State(panel): Shared, Sent { visitor, fields }: Sent) -> Answer {
     let asked = Asked { address: fields.get("address").trim().to_owned(), ..Asked::default() };
     // Whoever may not see where it goes may not send it there either.
     if let Err(problem) = traced(&visitor, &asked).await {
         return Err(problem.into());
     }
-    let Some(smtp) = panel.smtp else {
-        return whole(&visitor, &asked, Some(Err("This server does not listen for SMTP (smtp.listen).".to_owned()))).await;
-    };
-    let recent = panel.login.context().recent.clone();
-    let ask = async |id| Ok(recent.as_ref().and_then(|recent| recent.find(id)).map(|found| (*found).clone()));
-    let mut probe = probe::send(ask, probe::reachable(smtp), &asked.address, PATIENCE).await;
-    if let Ok(Probe { id: Some(id), delivered: true, .. }) = &probe
-        && let (id, true) = (*id, visitor.is_admin())
-    {
-        // Where POP3 does not listen, nobody could call for it.
-        let fetched = visitor.run(move |context, caller| fetch::fetch(context, caller, id)).await.unwrap_or_default();
-        probe.iter_mut().for_each(|probe| probe.called_for(fetched.clone()));
-    }
-    whole(&visitor, &asked, Some(probe.map_err(|failure| failure.line))).await
-}
-
-fn followed(probe: &Result<Probe, String>) -> Markup {
-    html! {
+    let section = html! {
         section.trail aria-labelledby="test" {
             h2 #test { "The test message" }
-            @match probe {
-                Err(why) => p.error role="alert" { (why) },
-                Ok(probe) => {
-                    ol.hops { @for hop in &probe.hops { li { span.ms { (format!("{:.1} ms", hop.ms)) } span { bdi { (hop.what) } } } } }
-                    p class={ "reply " (if probe.code() < 400 { "good" } else { "bad" }) } { code { (probe.reply) } }
-                    @if !probe.files.is_empty() { ul.ends { @for file in &probe.files { li { (Icon::Mailbox) code { (file.display()) } } } } }
-                    @for onward in &probe.onward { p { "In the queue for " bdi { (onward) } "." } }
-                    @if probe.delivered && probe.files.is_empty() && probe.onward.is_empty() { p { "Thrown away, as the alias says (discard)." } }
-                    @if !probe.delivered && probe.code() < 400 { p.notice { "It was accepted, and is not in its mailbox yet: it is safe in the spool, and the log says what it waits for." } }
-                }
+            ol.hops aria-live="polite" { (PreEscaped(HERE)) }
+            (PreEscaped(HERE))
+        }
+    };
+    let page = whole(&visitor, &asked, section).await.into_string();
+    let (sender, body) = Channel::<Bytes>::new(PIECES);
+    tokio::spawn(grow(page, sender, panel, visitor, asked.address));
+    Ok(([(CONTENT_TYPE, "text/html; charset=utf-8")], Body::new(body)).into_response())
+}
+
+/// Sends the page piece by piece. Who looks away in the middle has sent the message all the same.
+async fn grow(page: String, mut sender: Sender<Bytes>, panel: Arc<Panel>, visitor: Visitor, address: String) {
+    let mut pieces = page.splitn(3, HERE).map(str::to_owned);
+    let mut piece = || Bytes::from(pieces.next().unwrap_or_default());
+    let (told, mut hops) = mpsc::unbounded_channel();
+    let sending = tokio::spawn(async move { send(&panel, &visitor, &address, &told).await });
+    let mut open = sender.send_data(piece()).await.is_ok();
+    while let Some(hop) = hops.recv().await {
+        open = open && sender.send_data(Bytes::from(hop_line(&hop).into_string())).await.is_ok();
+    }
+    let outcome = sending.await.unwrap_or_else(|error| Err(error.to_string()));
+    for rest in [piece(), Bytes::from(verdict(&outcome).into_string()), piece()] {
+        open = open && sender.send_data(rest).await.is_ok();
+    }
+}
+
+/// Sends a test message, follows it, and calls for it; each hop goes to `told`.
+async fn send(panel: &Panel, visitor: &Visitor, address: &str, told: &mpsc::UnboundedSender<Hop>) -> Result<Probe, String> {
+    let smtp = panel.smtp.ok_or("This server does not listen for SMTP (smtp.listen).")?;
+    let recent = panel.login.context().recent.clone();
+    let known = async |id| Ok(recent.as_ref().and_then(|recent| recent.find(id)).map(|found| (*found).clone()));
+    // Nobody has to be there to hear it.
+    let tell = |hop: &Hop| drop(told.send(hop.clone()));
+    let mut probe = probe::send(known, probe::reachable(smtp), address, PATIENCE, tell).await.map_err(|failure| failure.line)?;
+    if let (Some(id), true, true) = (probe.id, probe.delivered, visitor.is_admin()) {
+        // Where POP3 does not listen, nobody could call for it.
+        let fetched = visitor.run(move |context, caller| fetch::fetch(context, caller, id)).await.unwrap_or_default();
+        let known = probe.hops.len();
+        probe.called_for(fetched);
+        probe.hops.iter().skip(known).for_each(tell);
+    }
+    Ok(probe)
+}
+
+fn hop_line(hop: &Hop) -> Markup {
+    html! { li { span.ms { (format!("{:.1} ms", hop.ms)) } span { bdi { (hop.what) } } } }
+}
+
+fn verdict(probe: &Result<Probe, String>) -> Markup {
+    html! {
+        @match probe {
+            Err(why) => p.error role="alert" { (why) },
+            Ok(probe) => {
+                p class={ "reply " (if probe.code() < 400 { "good" } else { "bad" }) } { code { (probe.reply) } }
+                @if !probe.files.is_empty() { ul.ends { @for file in &probe.files { li { (Icon::Mailbox) code { (file.display()) } } } } }
+                @for onward in &probe.onward { p { "In the queue for " bdi { (onward) } "." } }
+                @if probe.delivered && probe.files.is_empty() && probe.onward.is_empty() { p { "Thrown away, as the alias says (discard)." } }
+                @if !probe.delivered && probe.code() < 400 { p.notice { "It was accepted, and is not in its mailbox yet: it is safe in the spool, and the log says what it waits for." } }
+                @if let Some(id) = probe.id { p.hint { a href={ "/log?id=" (id) } { "This message in the log" } } }
             }
         }
     }

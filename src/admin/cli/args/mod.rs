@@ -18,6 +18,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use crate::mail::Name;
+
 /// A mail delivery agent with alias routing: SMTP and LMTP in, POP accounts out.
 #[derive(Debug, Parser)]
 #[command(name = "restante", version, propagate_version = true, max_term_width = 100, after_help = OVERVIEW)]
@@ -99,7 +101,7 @@ pub enum Administer {
     Queue(QueueCommand),
     /// Show how an address is routed, question by question, down to the Maildir.
     #[command(
-        after_help = "Runs what the live RCPT TO runs, without sending anything.\nExit code: 0 accepted, 1 refused, 3 no such recipient.\n\nExample:\n  restante trace info@example.org"
+        after_help = "Runs what the live RCPT TO runs, without sending anything.\nExit code: 0 accepted, 1 refused, 3 no such recipient.\n\nExamples:\n  restante trace info@example.org\n  restante trace info@example.org --without alice"
     )]
     Trace {
         /// The recipient.
@@ -107,6 +109,9 @@ pub enum Administer {
         /// The sender that the message would have; <> for none.
         #[arg(long = "from", value_name = "SENDER")]
         sender: Option<String>,
+        /// What if this POP account were deleted?
+        #[arg(long, value_name = "NAME")]
+        without: Option<Name>,
     },
     /// Send a real message over SMTP, follow it, and show each hop with its time and the file it became.
     #[command(
