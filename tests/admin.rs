@@ -2,6 +2,8 @@
 
 #[path = "admin/api.rs"]
 mod api;
+#[path = "admin/audit.rs"]
+mod audit;
 #[path = "admin/commands.rs"]
 mod commands;
 #[path = "admin/exchange.rs"]

@@ -125,6 +125,10 @@ kinds! {
     NoSuchResource = "urn:restante:problem:no-such-resource", "No such resource", 404, NoSuchThing;
     /// The resource does not know the method.
     NotPossible = "urn:restante:problem:not-possible", "Not possible here", 405, Usage;
+    /// No such change, or none that the caller could see.
+    NoSuchChange = "urn:restante:problem:no-such-change", "No such change", 404, NoSuchThing;
+    /// There is no change that takes this one back.
+    CannotUndo = "urn:restante:problem:cannot-undo", "This cannot be undone", 409, Conflict;
     /// The resource has changed since it was read.
     Changed = "urn:restante:problem:changed", "Changed by somebody else meanwhile", 412, Conflict;
     /// The body is too long.

@@ -1,5 +1,8 @@
 //! Who changed what, when: one entry for each revision, written in the batch of the change itself.
 
+mod altered;
+mod undo;
+
 use std::borrow::Cow;
 
 use jiff::Timestamp;
@@ -8,6 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::change::{Actor, Change, Effect, ExportRecord};
 use super::model::{AccountId, AliasKey, Kind, PasswordHash, Revision, Target, TokenHash, TokenId};
 use crate::mail::{Domain, Name};
+
+pub use altered::{Altered, Difference};
+pub(in crate::directory) use altered::{KEPT, read, write};
+pub use undo::inverse;
 
 /// One change that was carried out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +30,9 @@ pub struct Entry {
     /// What it did.
     #[serde(with = "effects")]
     pub effects: Vec<Effect>,
+    /// The records that it altered, before and after. They follow the entry in its record.
+    #[serde(skip)]
+    pub altered: Vec<Altered>,
 }
 
 /// The same, written from what is at hand.

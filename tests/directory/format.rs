@@ -43,6 +43,7 @@ fn entry() -> audit::Entry {
             Effect::EntryAdded { address: key("info@example.org"), target: target("alice") },
             Effect::SeatAdded { list: name("team"), member: target("alice") },
         ],
+        altered: Vec::new(),
     }
 }
 

@@ -11,6 +11,7 @@ fn foreign(path: &str) -> String {
         .replace("/masters/{name}", "/masters/admin")
         .replace("/names/{name}", "/names/free-name")
         .replace("{domain}", "example.net")
+        .replace("{revision}", "1")
         .replace("{address}", "sales@example.net")
         .replace("/tokens/{id}", "/tokens/0000000000000000?master=admin")
         .replace("/deliveries/{id}", "/deliveries/0000000000001")

@@ -16,7 +16,7 @@ use super::run;
 use crate::admin::context::Context;
 use crate::admin::operations::{Page, Paging, Removal, audit, domains, fetch, masters, names, password, tokens, trace, trash};
 use crate::admin::problem::Problem;
-use crate::directory::{TokenId, View};
+use crate::directory::{Revision, TokenId, View};
 use crate::mail::{Domain, Name, QueueId};
 use crate::telemetry::Delivery;
 
@@ -61,6 +61,7 @@ fn seen() -> ApiRouter<Arc<Context>> {
         .api_route("/names/{name}", get_with(show_name, about("showName", "Who has a name")))
         .api_route("/trash", get_with(list_trash, about("listTrash", "Deleted POP accounts")))
         .api_route("/audit", get_with(list_audit, about("listAudit", "Who changed what, newest first")))
+        .api_route("/audit/{revision}/undo", post_with(undo, about("undoChange", "Take a change back, if nothing has come in between")))
         .api_route("/trace", get_with(show_trace, about("trace", "What RCPT says to an address, and why")))
         .api_route("/deliveries/{id}", get_with(show_delivery, about("showDelivery", "What became of a recent message")))
         .api_route("/deliveries/{id}/fetch", post_with(fetch_delivery, about("fetchDelivery", "Call for a recent message over POP3")))
@@ -173,6 +174,10 @@ async fn list_audit(
     Query(filter): Query<audit::Filter>,
 ) -> Answer<Page<audit::Shown>> {
     run(context, who, move |context, caller| audit::list(context, caller, &paging, &filter)).await.map(Json)
+}
+
+async fn undo(context: Shared, Who(who): Who, Path(revision): Path<Revision>) -> Answer<audit::Shown> {
+    run(context, who, move |context, caller| audit::undo(context, caller, revision)).await.map(Json)
 }
 
 async fn show_name(context: Shared, Who(who): Who, Path(name): Path<Name>) -> Answer<names::Shown> {

@@ -89,6 +89,10 @@ impl Segment for TokenId {
     const NAME: &'static str = "id";
 }
 
+impl Segment for Revision {
+    const NAME: &'static str = "revision";
+}
+
 impl Segment for QueueId {
     const NAME: &'static str = "id";
 }

@@ -7,6 +7,7 @@
 mod accounts;
 mod addresses;
 pub mod args;
+mod audit;
 pub mod connection;
 mod exchange;
 pub mod failure;
@@ -41,6 +42,7 @@ pub async fn run(command: Administer, output: Output, place: Place) -> Result<()
             trace::test(&connection, output, &spool, &address, trace::Followed { timeout, fetch }).await
         }
         Administer::Log(question) => log::log(&connection, output, question).await,
+        Administer::Audit(command) => audit::audit(&connection, output, command).await,
         Administer::Export => exchange::export(&connection).await,
         Administer::Import { file } => exchange::import(&connection, output, &file).await,
     }

@@ -145,6 +145,7 @@ pub fn done(what: &str, about: &str) -> Markup {
         "deleted" => "was deleted. It can be brought back from the trash.",
         "removed" => "was removed.",
         "restored" => "is back, with its mail.",
+        "undone" => "was taken back.",
         "password" => "has a new password.",
         _ => return html! {},
     };

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Family, Key, v1, v2};
-use crate::directory::audit::{Entry, EntryRef};
+use crate::directory::audit::{self, Altered, Entry, EntryRef};
 use crate::directory::model::{
     AccountId, Alias, Bounces, DomainRecord, Handling, Kind, List, Master, Member, Pop, Revision, Target, Token, Trashed,
 };
@@ -61,16 +61,17 @@ pub struct Counters {
 
 /// The bytes of a record that `revision` writes.
 pub fn encode(record: &Record, revision: Revision) -> Result<Vec<u8>, Unreadable> {
-    match record {
+    let bytes = match record {
         Record::List(list) => v2::write_list(list, revision, begun(v2::VERSION)),
         _ => v1::write(record, revision, begun(v1::VERSION)),
-    }
-    .map_err(unwritten)
+    };
+    let bytes = bytes.map_err(unwritten)?;
+    if let Record::Audit(entry) = record { audit::write(&entry.altered, bytes) } else { Ok(bytes) }
 }
 
 /// The bytes of an audit entry: what [`encode`] makes of one, without a copy of the change.
-pub(in crate::directory) fn encode_entry(entry: &EntryRef<'_>) -> Result<Vec<u8>, Unreadable> {
-    v1::write_entry(entry, begun(v1::VERSION)).map_err(unwritten)
+pub(in crate::directory) fn encode_entry(entry: &EntryRef<'_>, altered: &[Altered]) -> Result<Vec<u8>, Unreadable> {
+    audit::write(altered, v1::write_entry(entry, begun(v1::VERSION)).map_err(unwritten)?)
 }
 
 fn begun(version: u8) -> Vec<u8> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{Counters, Record, Uses};
 use super::{Family, Key};
-use crate::directory::audit::{Entry, EntryRef};
+use crate::directory::audit::{self, Entry, EntryRef};
 use crate::directory::model::{
     AccountId, Alias, AliasKey, Bounces, DomainRecord, Handling, Kind, List, Master, Member, PasswordHash, Pop, Posting, Revision, Role,
     Seat, Standing, State, Style, Switch, Target, Token, Trashed, Vacation,
@@ -166,7 +166,10 @@ pub fn read(key: &Key, body: &[u8]) -> Option<Record> {
         Family::Trash => Record::Trash(Box::new(read_trash(key, take(body)?)?)),
         Family::Uses => Record::Uses(read_uses(take(body)?)?),
         Family::Logins => Record::Login(timestamp(take(body)?)?),
-        Family::Audit => Record::Audit(Box::new(take::<Entry>(body)?)),
+        Family::Audit => {
+            let (entry, rest) = postcard::take_from_bytes::<Entry>(body).ok()?;
+            Record::Audit(Box::new(Entry { altered: audit::read(rest)?, ..entry }))
+        }
         Family::Meta => {
             let (format, revision, next_id) = take(body)?;
             Record::Counters(Counters { format, revision: Revision(revision), next_id: AccountId(next_id) })

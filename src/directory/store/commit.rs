@@ -9,7 +9,7 @@ use rocksdb::{ColumnFamily, ReadOptions, WriteBatch};
 use super::engine::{Engine, unreadable};
 use super::snapshot::Snapshot;
 use super::{Directory, OpenError};
-use crate::directory::audit::{EntryRef, redacted};
+use crate::directory::audit::{Altered, EntryRef, KEPT, redacted};
 use crate::directory::change::{Actor, Change};
 use crate::directory::model::{AccountId, Revision};
 use crate::directory::rules::{Drafted, RangeRead, ReadSet};
@@ -117,6 +117,11 @@ impl Directory {
         if decided.is_empty() {
             return Ok(first);
         }
+        let altered = match decided {
+            [one] => self.altered(one)?,
+            // Changes come in groups from imports alone.
+            _ => Vec::new(),
+        };
         let mut batch = Batch::new(&self.engine)?;
         let mut counters = state.counters;
         for (key, record, revision) in in_order(decided, first) {
@@ -132,13 +137,26 @@ impl Directory {
             counters.revision.0 += 1;
             let (revision, change) = (counters.revision, redacted(decided.change));
             let entry = EntryRef { revision, actor, at: now, change, effects: &decided.drafted.effects };
-            batch.put_bytes(&Key::audit(revision), schema::encode_entry(&entry)?);
+            batch.put_bytes(&Key::audit(revision), schema::encode_entry(&entry, &altered)?);
         }
         counters.next_id = AccountId(self.next_id.load(Ordering::Relaxed).max(counters.next_id.0));
         batch.put(&Key::counters(), &Record::Counters(counters), counters.revision)?;
         self.engine.write(batch.writes)?;
         state.counters = counters;
         Ok(first)
+    }
+
+    /// The records that a change alters, as they are and as they will be.
+    fn altered(&self, decided: &Decided<'_>) -> Result<Vec<Altered>, Unreadable> {
+        if matches!(decided.change, Change::Import(_)) {
+            return Ok(Vec::new());
+        }
+        let kept = decided.drafted.writes.iter().filter(|(key, _)| Altered::concerns(key)).take(KEPT);
+        kept.map(|(key, after)| {
+            let before = self.engine.get(key)?.map(|bytes| schema::decode(key, &bytes)).transpose()?;
+            Ok(Altered::new(key, before.map(|(_, record)| record), after.as_deref()))
+        })
+        .collect()
     }
 }
 

@@ -215,6 +215,11 @@ impl<'a> Snapshot<'a> {
         entries.map(|found| found.and_then(entry)).collect()
     }
 
+    /// The audit entry of a revision.
+    pub fn audit_of(&self, revision: Revision) -> Result<Option<Entry>, Unreadable> {
+        Ok(self.audit_before(Some(Revision(revision.0.saturating_add(1))), 1)?.into_iter().find(|entry| entry.revision == revision))
+    }
+
     /// POP accounts in the trash, by id.
     pub fn trash(&self) -> Result<Vec<Trashed>, Unreadable> {
         let mut all = Vec::new();

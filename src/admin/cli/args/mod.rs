@@ -2,12 +2,14 @@
 
 mod accounts;
 mod addresses;
+mod audit;
 mod log;
 mod queue;
 mod value;
 
 pub use accounts::{ListCommand, MasterCommand, MembersCommand, OnOff, PasswordSource, PopCommand};
 pub use addresses::{AliasCommand, DomainCommand};
+pub use audit::AuditCommand;
 pub use log::LogQuestion;
 pub use queue::QueueCommand;
 pub use value::{Quota, When};
@@ -132,6 +134,9 @@ pub enum Administer {
         after_help = "Kept for log.retention (14 days).\n\nExamples:\n  restante log --to info@example.org --since 1h\n  restante log --from @example.com --status refused\n  restante log --follow"
     )]
     Log(LogQuestion),
+    /// Who changed what, when.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Print the whole directory as JSON lines, password hashes included.
     #[command(
         after_help = "The output lets its reader try passwords: keep it as safe as the directory.\n\nExample:\n  restante export > restante.jsonl"

@@ -50,6 +50,7 @@ pub(super) fn entry(visitor: &Visitor, row: &Row, homes: &[domains::Shown]) -> M
                     button.primary type="submit" { @if edited.is_none() { (Icon::Add) } "Update POPs" }
                     @if edited.is_some() {
                         a.button href="/pops" { "Cancel" }
+                        @if let Some((name, _)) = edited { a href={ "/audit?about=" (name) } { "Its changes" } }
                         (form::tick("generate", "Reset the password to a generated one", fields))
                         (form::tick("keep_alias", "After a rename, keep the old address as an alias", fields))
                     } @else {
