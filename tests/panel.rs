@@ -14,6 +14,8 @@ mod house;
 mod metrics;
 #[path = "panel/roles.rs"]
 mod roles;
+#[path = "panel/second.rs"]
+mod second;
 #[path = "panel/sessions.rs"]
 mod sessions;
 #[path = "panel/story.rs"]

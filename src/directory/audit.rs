@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Actor, Change, Effect, ExportRecord};
-use super::model::{AccountId, AliasKey, Kind, PasswordHash, Revision, Target, TokenHash, TokenId};
+use super::model::{AccountId, AliasKey, Kind, PasswordHash, Revision, SecondFactor, Target, TokenHash, TokenId};
 use crate::mail::{Domain, Name};
 
 pub use altered::{Altered, Difference};
@@ -55,6 +55,8 @@ pub fn redacted(change: &Change) -> Cow<'_, Change> {
         | Change::AddPopAndAlias { .. }
         | Change::SetPopPassword { .. }
         | Change::AddToken { .. }
+        | Change::SetSecondFactor { factor: Some(_), .. }
+        | Change::UseRecoveryCode { .. }
         | Change::Import(_) => change.clone(),
         Change::JoinList { name, count, .. } => Change::JoinList { name: name.clone(), members: Vec::new(), count: *count },
         _ => return Cow::Borrowed(change),
@@ -66,6 +68,8 @@ pub fn redacted(change: &Change) -> Cow<'_, Change> {
         | Change::AddPopAndAlias { password, .. }
         | Change::SetPopPassword { password, .. } => *password = PasswordHash(String::new()),
         Change::AddToken { token } => token.hash = TokenHash([0; 32]),
+        Change::SetSecondFactor { factor: Some(factor), .. } => *factor = SecondFactor { secret: [0; 20], recovery: Vec::new() },
+        Change::UseRecoveryCode { code, .. } => *code = TokenHash([0; 32]),
         Change::Import(record) => match &mut **record {
             ExportRecord::Master(master) => master.password = PasswordHash(String::new()),
             ExportRecord::Pop(pop) => pop.password = PasswordHash(String::new()),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::model::{
     AccountId, Alias, AliasKey, DomainRecord, Handling, Kind, Master, Member, PasswordHash, Pop, Posting, Revision, Role, Roster, Seat,
-    State, Style, Switch, Target, Token, TokenId, Trashed, Vacation,
+    SecondFactor, State, Style, Switch, Target, Token, TokenHash, TokenId, Trashed, Vacation,
 };
 use super::view::Unreadable;
 use crate::mail::{Address, Domain, Name};
@@ -94,6 +94,10 @@ pub enum Change {
     SetCopies { name: Name, copies: Vec<Target> },
     /// Say what senders to a POP account are told while its owner is away, or nothing.
     SetVacation { name: Name, vacation: Option<Vacation> },
+    /// Ask a master for a second factor from now on, or no more.
+    SetSecondFactor { name: Name, factor: Option<SecondFactor> },
+    /// Use one of a master's recovery codes up.
+    UseRecoveryCode { name: Name, code: TokenHash },
 }
 
 /// A record as it leaves one directory and enters another.

@@ -22,8 +22,8 @@ pub mod view;
 pub use change::{Actor, Applied, Change, ChangeError, Effect, ExportRecord, Refusal, Suggestion};
 pub use model::{
     AccountId, Alias, AliasKey, BounceKind, Bounces, DomainRecord, Handling, Kind, List, Master, Member, PasswordHash, Pop, Posting,
-    Revision, Role, Roster, Seat, Standing, State, Style, Switch, Target, TargetError, Token, TokenHash, TokenId, Trashed, UNLIMITED,
-    Vacation,
+    Revision, Role, Roster, Seat, SecondFactor, Standing, State, Style, Switch, Target, TargetError, Token, TokenHash, TokenId, Trashed,
+    UNLIMITED, Vacation,
 };
 pub use store::{Directory, Imagined, OpenError, Page, Snapshot, Subject};
 pub use view::{Unreadable, View};

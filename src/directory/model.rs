@@ -2,6 +2,7 @@
 
 mod handling;
 mod list;
+mod second;
 mod token;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use crate::mail::{Address, AddressError, Domain, Host, Mailbox, Name};
 
 pub use handling::{Handling, Vacation};
 pub use list::{BounceKind, Bounces, List, Member, Roster, Seat, Style};
+pub use second::SecondFactor;
 pub use token::{Token, TokenHash, TokenId, TokenIdError};
 
 /// A number that grows by one with each change of the directory.

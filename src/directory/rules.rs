@@ -124,6 +124,8 @@ fn carry_out(draft: &mut Draft<'_>, change: &Change, context: Context) -> Result
         }
         Change::AddToken { token } => token::add(draft, token),
         Change::RemoveToken { master, id } => token::remove(draft, master, *id),
+        Change::SetSecondFactor { name, factor } => master::set_second(draft, name, factor.as_ref()),
+        Change::UseRecoveryCode { name, code } => master::use_recovery_code(draft, name, code),
         Change::Import(record) => import::put(draft, record, fresh),
     }
 }

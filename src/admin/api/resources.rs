@@ -14,7 +14,7 @@ use super::extract::{self, Condition, Path, Query, Rehearsal, Who};
 use super::respond::{Answer, Created, Tagged};
 use super::run;
 use crate::admin::context::Context;
-use crate::admin::operations::{Page, Paging, Removal, audit, domains, fetch, masters, names, password, tokens, trace, trash};
+use crate::admin::operations::{Page, Paging, Removal, audit, domains, fetch, masters, names, password, second, tokens, trace, trash};
 use crate::admin::problem::Problem;
 use crate::directory::{Revision, TokenId, View};
 use crate::mail::{Domain, Name, QueueId};
@@ -48,6 +48,10 @@ fn owned() -> ApiRouter<Arc<Context>> {
             get_with(show_master, about("showMaster", "One master")).delete_with(delete_master, about("deleteMaster", "Remove a master")),
         )
         .api_route("/masters/{name}/password", put_with(set_master_password, about("setMasterPassword", "Set a master's password")))
+        .api_route(
+            "/masters/{name}/second-factor",
+            delete_with(reset_second, about("resetSecondFactor", "Take a master's second factor away")),
+        )
         .api_route(
             "/tokens",
             get_with(list_tokens, about("listTokens", "Tokens of a master")).post_with(add_token, about("addToken", "Make a token")),
@@ -144,6 +148,10 @@ async fn set_master_password(
 
 async fn delete_master(context: Shared, Who(who): Who, Path(name): Path<Name>, Query(rehearsal): Query<Rehearsal>) -> Answer<Removal> {
     run(context, who, move |context, caller| masters::delete(context, caller, &name, rehearsal.run())).await.map(Json)
+}
+
+async fn reset_second(context: Shared, Who(who): Who, Path(name): Path<Name>) -> Answer<masters::Shown> {
+    run(context, who, move |context, caller| second::reset(context, caller, &name)).await.map(Json)
 }
 
 async fn list_tokens(context: Shared, Who(who): Who, Query(whose): Query<tokens::Whose>) -> Answer<Vec<tokens::Shown>> {

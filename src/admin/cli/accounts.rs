@@ -32,6 +32,15 @@ pub(super) async fn master(connection: &Connection, output: Output, command: Mas
             let set: masters::Shown = set_password(connection, &format!("/masters/{}", segment(&name)), password).await?;
             password_set(output, &set, &name, set.password.as_deref())
         }
+        MasterCommand::Totp { name, reset } => {
+            let at = format!("/masters/{}", segment(&name));
+            let shown: masters::Shown = if reset {
+                connection.call(Method::DELETE, &format!("{at}/second-factor"), NOTHING).await?
+            } else {
+                connection.get(&at).await?
+            };
+            output.record(&shown)
+        }
         MasterCommand::Delete { name } => {
             let removal: Removal = connection.call(Method::DELETE, &format!("/masters/{}", segment(name)), NOTHING).await?;
             output.removal(&removal)
@@ -211,11 +220,12 @@ fn password_set<T: Row>(output: Output, record: &T, name: &Name, password: Optio
 }
 
 impl Row for masters::Shown {
-    const HEADINGS: &'static [&'static str] = &["Master", "Role", "Created"];
+    const HEADINGS: &'static [&'static str] = &["Master", "Role", "Created", "Second factor"];
 
     fn cells(&self) -> Vec<String> {
         let role = if self.role == Role::Admin { "admin" } else { "owner" };
-        vec![self.name.to_string(), role.into(), moment(self.created)]
+        let second = if self.second_factor { "yes" } else { "no" };
+        vec![self.name.to_string(), role.into(), moment(self.created), second.into()]
     }
 }
 

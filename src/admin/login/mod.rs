@@ -3,22 +3,24 @@
 //! What a password costs, and how often it may be guessed, is for [`crate::directory::login`]. Promises that a new password
 //! ends every session of its master. Refuses to know HTTP.
 
+pub mod second;
 pub mod sessions;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::task;
 
+use self::second::Halfway;
 use self::sessions::Sessions;
 use super::context::Context;
-use super::operations::tokens;
+use super::operations::{self, tokens};
 use super::problem::{Kind, Problem};
 use crate::directory::login::{Denied, Logins, Origin};
 use crate::directory::{Actor, Master};
-use crate::mail::Secret;
+use crate::mail::{Name, Secret};
 use crate::telemetry::Event;
 
 /// When it is worth trying again while others log in.
@@ -30,12 +32,14 @@ pub struct Login {
     logins: Arc<Logins>,
     /// Who is logged in at the panel.
     pub sessions: Sessions,
+    /// Who has shown a password, and not yet a code.
+    pub halfway: Halfway,
 }
 
 impl Login {
     /// Nobody is logged in yet.
     pub fn new(context: Arc<Context>, logins: Arc<Logins>) -> Self {
-        Self { context, logins, sessions: Sessions::default() }
+        Self { context, logins, sessions: Sessions::default(), halfway: Halfway::default() }
     }
 
     /// What operations work on.
@@ -56,6 +60,43 @@ impl Login {
             Err(Denied::Busy) => Err(too_many(BUSY)),
             Err(Denied::Unreadable) => Err(Problem::new(Kind::Directory, "The directory cannot be read; see the log.".into())),
         }
+    }
+
+    /// Whether a master has to show a code as well.
+    pub async fn asks_for_code(&self, master: &Master) -> Result<bool, Problem> {
+        let (context, name) = (Arc::clone(&self.context), master.name.clone());
+        blocking(move || operations::second::is_set(&context, &name)).await
+    }
+
+    /// The master that has shown its password before, and shows its code now.
+    pub async fn by_code(&self, token: &str, code: String, from: IpAddr) -> Result<Master, Problem> {
+        let gone = || Problem::new(Kind::NotLoggedIn, "That took too long: log in again.".into());
+        let master = self.halfway.find(token, Instant::now()).ok_or_else(gone)?;
+        self.may_try(&master.name)?;
+        let (context, name) = (Arc::clone(&self.context), master.name.clone());
+        let proof = blocking(move || operations::second::check(&context, &name, &code)).await;
+        let wrong = |problem: Problem| {
+            self.tried_in_vain(&master.name);
+            Event::LoginFailed { service: "admin", client: &from.to_string(), name: master.name.as_str() }.say();
+            problem
+        };
+        let proof = proof.map_err(wrong)?;
+        if !self.halfway.right(&master.name, proof) {
+            let used = "This code has been used already; wait for the next.";
+            return Err(Problem::new(Kind::NotLoggedIn, used.into()).at("code"));
+        }
+        self.halfway.end(token);
+        Ok(master)
+    }
+
+    /// Refuses a master that has shown too many wrong codes lately.
+    pub fn may_try(&self, name: &Name) -> Result<(), Problem> {
+        self.halfway.wait(name, Instant::now()).map_or(Ok(()), |wait| Err(too_many(wait)))
+    }
+
+    /// Counts a wrong code.
+    pub fn tried_in_vain(&self, name: &Name) {
+        self.halfway.wrong(name, Instant::now());
     }
 
     /// On whose behalf a token speaks. Nothing is delayed: 256 random bits are not guessed.

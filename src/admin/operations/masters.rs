@@ -9,7 +9,7 @@ use super::{Page, Paging, Removal, Run, page};
 use crate::admin::context::Context;
 use crate::admin::permission::Caller;
 use crate::admin::problem::{self, Problem};
-use crate::directory::{Change, Kind, Master, Refusal, Role, View};
+use crate::directory::{Change, Kind, Master, Refusal, Role, Snapshot, View};
 use crate::mail::Name;
 
 /// A master as administrators see it.
@@ -22,6 +22,9 @@ pub struct Shown {
     pub role: Role,
     /// When it was made.
     pub created: Timestamp,
+    /// Whether its logins to the panel ask for a code.
+    #[serde(default)]
+    pub second_factor: bool,
     /// The generated password, in the one answer that shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
@@ -45,22 +48,28 @@ pub struct New {
 
 impl From<Master> for Shown {
     fn from(master: Master) -> Self {
-        Self { name: master.name, role: master.role, created: master.created, password: None }
+        Self { name: master.name, role: master.role, created: master.created, second_factor: false, password: None }
     }
+}
+
+fn shown(snapshot: &Snapshot<'_>, master: Master) -> Result<Shown, Problem> {
+    let second_factor = snapshot.second_factor(&master.name)?.is_some();
+    Ok(Shown { second_factor, ..master.into() })
 }
 
 /// All masters. For admins.
 pub fn list(context: &Context, caller: &Caller, paging: &Paging) -> Result<Page<Shown>, Problem> {
     caller.needs_admin()?;
     let snapshot = context.directory.snapshot();
-    page(paging, |after, limit| snapshot.masters(after, limit), |master| Ok(Some(master.into())))
+    page(paging, |after, limit| snapshot.masters(after, limit), |master| Ok(Some(shown(&snapshot, master)?)))
 }
 
 /// One master. For admins, and itself.
 pub fn show(context: &Context, caller: &Caller, name: &Name) -> Result<Shown, Problem> {
     caller.needs_admin_or(name)?;
-    let found = context.directory.snapshot().master(name)?;
-    Ok(found.ok_or_else(|| Refusal::NoSuchAccount { kind: Kind::Master, name: name.clone() })?.into())
+    let snapshot = context.directory.snapshot();
+    let found = snapshot.master(name)?;
+    shown(&snapshot, found.ok_or_else(|| Refusal::NoSuchAccount { kind: Kind::Master, name: name.clone() })?)
 }
 
 /// Adds a master. For admins.

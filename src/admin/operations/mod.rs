@@ -17,6 +17,7 @@ pub mod names;
 pub mod password;
 pub mod pops;
 pub mod queue;
+pub mod second;
 pub mod status;
 pub mod tokens;
 pub mod trace;

@@ -16,9 +16,10 @@ use super::gate;
 use super::icon::Icon;
 use super::layout::{Failure, Here, after, csrf, done, page, shown_once, time};
 use super::masters::wish;
+use super::second;
 use super::visitor::{Fields, Sent, Visitor, encoded};
 use super::{Answer, Panel, Shared};
-use crate::admin::operations::{masters, tokens};
+use crate::admin::operations::{self, masters, tokens};
 use crate::admin::problem::{Kind, Problem};
 use crate::directory::{TokenId, View as _};
 use crate::mail::{Name, Secret};
@@ -30,6 +31,9 @@ pub(super) fn routes() -> Router<Arc<Panel>> {
     Router::new()
         .route("/account", routing::get(show))
         .route("/account/password", routing::post(set_password))
+        .route("/account/second/new", routing::post(second::begin))
+        .route("/account/second", routing::post(second::set_up))
+        .route("/account/second/off", routing::post(second::turn_off))
         .route("/account/tokens", routing::post(add_token))
         .route("/account/tokens/{id}", routing::post(remove_token))
 }
@@ -49,6 +53,7 @@ struct Forms {
     message: Option<Markup>,
     fields: Fields,
     errors: Errors,
+    second: Errors,
 }
 
 async fn show(visitor: Visitor, Query(asked): Query<Asked>) -> Answer {
@@ -67,11 +72,13 @@ async fn whole(visitor: &Visitor, state: &Forms) -> Result<Markup, Failure> {
     let whose = state.master.clone().filter(|master| master != visitor.name());
     let wanted = tokens::Whose { master: whose.clone() };
     let tokens = visitor.run(move |context, caller| tokens::list(context, caller, wanted)).await?;
+    let own = visitor.name().clone();
+    let is_set = visitor.run(move |context, _| operations::second::is_set(context, &own)).await?;
     let title = whose.as_ref().map_or_else(|| "Your account".to_owned(), |name| format!("Tokens of {name}"));
     let body = html! {
         div.title { h1 { (title) } @if whose.is_none() { p { "You are logged in as " strong { (visitor.name()) } "." } } }
         @if let Some(message) = &state.message { (message) }
-        @if whose.is_none() { (password_form(visitor, state)) }
+        @if whose.is_none() { (password_form(visitor, state)) (second::section(visitor, is_set, &state.second)) }
         (tokens_section(visitor, state, whose.as_ref(), &tokens))
     };
     Ok(page(visitor, Here::Account, &title, &body))
@@ -144,6 +151,11 @@ fn line(visitor: &Visitor, whose: Option<&Name>, token: &tokens::Shown) -> Marku
     }
 }
 
+/// The page with what is wrong with a code.
+pub async fn with_errors(visitor: &Visitor, problem: &Problem) -> Result<Markup, Failure> {
+    whole(visitor, &Forms { second: second::errors(problem), ..Forms::default() }).await
+}
+
 async fn set_password(State(panel): Shared, Sent { visitor, fields }: Sent) -> Answer {
     let mut errors = Errors::default();
     let wish = wish(&fields, "password", &mut errors);
@@ -194,7 +206,7 @@ async fn add_token(Sent { visitor, fields }: Sent) -> Answer {
         }
         Err(problem) => {
             let errors = Errors::one("label", problem.detail);
-            let state = Forms { master, fields, errors, message: None };
+            let state = Forms { master, fields, errors, ..Forms::default() };
             Ok((StatusCode::UNPROCESSABLE_ENTITY, whole(&visitor, &state).await?).into_response())
         }
     }

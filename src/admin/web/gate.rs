@@ -25,7 +25,10 @@ use crate::mail::Secret;
 const FORM_COOKIE: &str = "restante-login";
 
 pub(super) fn routes() -> Router<Arc<Panel>> {
-    Router::new().route("/login", routing::get(show).post(log_in)).route("/logout", routing::post(log_out))
+    Router::new()
+        .route("/login", routing::get(show).post(log_in))
+        .route("/login/code", routing::post(show_code))
+        .route("/logout", routing::post(log_out))
 }
 
 #[derive(Deserialize)]
@@ -82,19 +85,16 @@ fn login_form(fields: &Fields, errors: &Errors, token: &str, notice: Option<&str
 async fn log_in(State(panel): Shared, request: Request) -> Answer {
     let (parts, body) = request.into_parts();
     let client = client(&parts);
-    let expected = cookie(&parts.headers, FORM_COOKIE).unwrap_or_default().to_owned();
-    let fields = read_form(Request::from_parts(parts, body)).await?;
-    if expected.is_empty() || fields.get("csrf") != expected {
-        let detail = "It is too old, or your browser keeps no cookies, which the panel needs. Open /login and try again.".to_owned();
-        return Err(Failure::new(StatusCode::FORBIDDEN, "This form is out of date", detail));
-    }
+    let fields = read_login(&parts.headers, Request::from_parts(parts.clone(), body)).await?;
+    let expected = fields.get("csrf").to_owned();
     let password = Secret::given(fields.get("password").to_owned());
     match panel.login.by_password(fields.get("name"), password, client.address).await {
-        Ok(master) => {
-            let place = Some(fields.get("next")).filter(|next| is_local(next)).unwrap_or("/");
-            let cookie = begin(&panel, &master, client.encrypted);
-            Ok(([(SET_COOKIE, cookie)], Redirect::to(place)).into_response())
+        Ok(master) if panel.login.asks_for_code(&master).await? => {
+            let token = panel.login.halfway.begin(master, Instant::now());
+            let fields = Fields::of([("token", token), ("next", fields.get("next").to_owned())]);
+            Ok(bare("Log in", &code_form(&fields, &Errors::default(), &expected)).into_response())
         }
+        Ok(master) => Ok(inside(&panel, &master, &fields, client.encrypted)),
         Err(problem) => {
             let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::UNAUTHORIZED);
             let errors = match problem.kind {
@@ -104,6 +104,54 @@ async fn log_in(State(panel): Shared, request: Request) -> Answer {
             Ok((status, bare("Log in", &login_form(&fields, &errors, &expected, None))).into_response())
         }
     }
+}
+
+fn code_form(fields: &Fields, errors: &Errors, csrf: &str) -> Markup {
+    html! {
+        form.login method="post" action="/login/code" {
+            (stamp())
+            h1 { "One more thing" }
+            p { "The code that your authenticator shows, or a recovery code." }
+            (errors.general())
+            input type="hidden" name="csrf" value=(csrf);
+            input type="hidden" name="token" value=(fields.get("token"));
+            input type="hidden" name="next" value=(fields.get("next"));
+            (form::text("code", "Code", &Fields::default(), errors).autocomplete("one-time-code").required().focused())
+            button.primary type="submit" { "Log in" }
+            p.hint { a href="/login" { "Begin again" } }
+        }
+    }
+}
+
+async fn show_code(State(panel): Shared, request: Request) -> Answer {
+    let (parts, body) = request.into_parts();
+    let client = client(&parts);
+    let fields = read_login(&parts.headers, Request::from_parts(parts.clone(), body)).await?;
+    match panel.login.by_code(fields.get("token"), fields.get("code").to_owned(), client.address).await {
+        Ok(master) => Ok(inside(&panel, &master, &fields, client.encrypted)),
+        Err(problem) => {
+            let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::UNAUTHORIZED);
+            let errors = Errors::one("code", problem.detail);
+            Ok((status, bare("Log in", &code_form(&fields, &errors, fields.get("csrf")))).into_response())
+        }
+    }
+}
+
+/// The fields of a login form that one of our own pages sent.
+async fn read_login(headers: &HeaderMap, request: Request) -> Result<Fields, Failure> {
+    let expected = cookie(headers, FORM_COOKIE).unwrap_or_default().to_owned();
+    let fields = read_form(request).await?;
+    if expected.is_empty() || fields.get("csrf") != expected {
+        let detail = "It is too old, or your browser keeps no cookies, which the panel needs. Open /login and try again.".to_owned();
+        return Err(Failure::new(StatusCode::FORBIDDEN, "This form is out of date", detail));
+    }
+    Ok(fields)
+}
+
+/// Into the panel, to the page that was wanted.
+fn inside(panel: &Panel, master: &Master, fields: &Fields, encrypted: bool) -> Response {
+    let place = Some(fields.get("next")).filter(|next| is_local(next)).unwrap_or("/");
+    ([(SET_COOKIE, begin(panel, master, encrypted))], Redirect::to(place)).into_response()
 }
 
 /// Begins a session; gives its cookie.

@@ -28,6 +28,7 @@ mod members;
 mod pops;
 mod queue;
 mod removal;
+mod second;
 mod trace;
 mod trash;
 mod visitor;

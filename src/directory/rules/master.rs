@@ -6,7 +6,7 @@ use super::name::{no_such, refuse_taken};
 use super::token;
 use super::transaction::Draft;
 use crate::directory::change::{ChangeError, Effect, Refusal};
-use crate::directory::model::{Kind, Master, PasswordHash, Role};
+use crate::directory::model::{Kind, Master, PasswordHash, Role, SecondFactor, TokenHash};
 use crate::directory::password;
 use crate::directory::schema::{Family, Key, Prefix, Record};
 use crate::mail::Name;
@@ -34,6 +34,35 @@ pub fn set_password(draft: &mut Draft<'_>, name: &Name, password: &PasswordHash)
     Ok(())
 }
 
+/// Sets a master's second factor, or takes it away.
+pub fn set_second(draft: &mut Draft<'_>, name: &Name, factor: Option<&SecondFactor>) -> Result<(), ChangeError> {
+    existing(draft, name)?;
+    match factor {
+        Some(factor) => draft.put(Key::second(name), Record::Second(factor.clone())),
+        None if draft.get(&Key::second(name))?.is_some() => draft.remove(Key::second(name)),
+        None => return Err(Refusal::BadValue(format!("the master `{name}` has no second factor")).into()),
+    }
+    draft.tell(Effect::AccountEdited { kind: Kind::Master, name: name.clone() });
+    Ok(())
+}
+
+/// Uses a recovery code up.
+pub fn use_recovery_code(draft: &mut Draft<'_>, name: &Name, code: &TokenHash) -> Result<(), ChangeError> {
+    let found = draft.get(&Key::second(name))?;
+    let Some(Record::Second(factor)) = found.as_deref() else {
+        return Err(Refusal::BadValue(format!("the master `{name}` has no second factor")).into());
+    };
+    let mut factor = factor.clone();
+    let before = factor.recovery.len();
+    factor.recovery.retain(|known| known != code);
+    if factor.recovery.len() == before {
+        return Err(Refusal::BadValue("there is no such recovery code".into()).into());
+    }
+    draft.put(Key::second(name), Record::Second(factor));
+    draft.tell(Effect::AccountEdited { kind: Kind::Master, name: name.clone() });
+    Ok(())
+}
+
 pub fn delete(draft: &mut Draft<'_>, name: &Name) -> Result<(), ChangeError> {
     let master = existing(draft, name)?;
     if master.role == Role::Admin && !another_admin(draft, name)? {
@@ -42,6 +71,9 @@ pub fn delete(draft: &mut Draft<'_>, name: &Name) -> Result<(), ChangeError> {
     refuse_owner(draft, name)?;
     draft.remove(Key::name(name));
     draft.remove(Key::master(name));
+    if draft.get(&Key::second(name))?.is_some() {
+        draft.remove(Key::second(name));
+    }
     token::remove_all(draft, name)?;
     draft.tell(Effect::AccountRemoved { kind: Kind::Master, name: name.clone() });
     Ok(())

@@ -48,11 +48,13 @@ pub enum Family {
     Handling,
     /// Account id, sender → when it was told that the owner is away.
     Replied,
+    /// Name → second factor of a master. Apart from the master, which exports carry away.
+    Seconds,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Domains,
         Self::Names,
         Self::Ids,
@@ -73,6 +75,7 @@ impl Family {
         Self::Bounces,
         Self::Handling,
         Self::Replied,
+        Self::Seconds,
     ];
 
     /// The name of the column family.
@@ -98,6 +101,7 @@ impl Family {
             Self::Bounces => "bounces",
             Self::Handling => "handling",
             Self::Replied => "replied",
+            Self::Seconds => "seconds",
         }
     }
 }
@@ -154,6 +158,10 @@ impl Key {
     /// Of a master.
     pub fn master(name: &Name) -> Self {
         Self::new(Family::Masters, name.as_str().as_bytes())
+    }
+    /// Of a master's second factor.
+    pub fn second(name: &Name) -> Self {
+        Self::new(Family::Seconds, name.as_str().as_bytes())
     }
     /// Of a POP account.
     pub fn pop(name: &Name) -> Self {

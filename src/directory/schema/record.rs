@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Family, Key, v1, v2};
 use crate::directory::audit::{self, Altered, Entry, EntryRef};
 use crate::directory::model::{
-    AccountId, Alias, Bounces, DomainRecord, Handling, Kind, List, Master, Member, Pop, Revision, Target, Token, Trashed,
+    AccountId, Alias, Bounces, DomainRecord, Handling, Kind, List, Master, Member, Pop, Revision, SecondFactor, Target, Token, Trashed,
 };
 use crate::directory::view::Unreadable;
 use crate::mail::Name;
@@ -37,6 +37,7 @@ pub enum Record {
     Bounces(Bounces),
     Handling(Handling),
     Replied(Timestamp),
+    Second(SecondFactor),
 }
 
 /// How often an alias was used.

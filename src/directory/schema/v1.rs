@@ -11,7 +11,7 @@ use super::{Family, Key};
 use crate::directory::audit::{self, Entry, EntryRef};
 use crate::directory::model::{
     AccountId, Alias, AliasKey, Bounces, DomainRecord, Handling, Kind, List, Master, Member, PasswordHash, Pop, Posting, Revision, Role,
-    Seat, Standing, State, Style, Switch, Target, Token, Trashed, Vacation,
+    Seat, SecondFactor, Standing, State, Style, Switch, Target, Token, TokenHash, Trashed, Vacation,
 };
 use crate::mail::{Domain, Name};
 
@@ -107,6 +107,12 @@ struct UsesV1 {
 }
 
 #[derive(Serialize, Deserialize)]
+struct SecondV1 {
+    secret: [u8; 20],
+    recovery: Vec<[u8; 32]>,
+}
+
+#[derive(Serialize, Deserialize)]
 struct TokenV1<'a> {
     master: &'a str,
     label: &'a str,
@@ -143,6 +149,10 @@ pub fn write(record: &Record, revision: Revision, bytes: Vec<u8>) -> postcard::R
         Record::Bounces(bounces) => postcard::to_extend(&write_bounces(bounces), bytes),
         Record::Handling(handling) => postcard::to_extend(&write_handling(handling), bytes),
         Record::Replied(at) => postcard::to_extend(&moment(*at), bytes),
+        Record::Second(second) => {
+            let recovery = second.recovery.iter().map(|code| code.0).collect();
+            postcard::to_extend(&SecondV1 { secret: second.secret, recovery }, bytes)
+        }
     }
 }
 
@@ -181,6 +191,10 @@ pub fn read(key: &Key, body: &[u8]) -> Option<Record> {
         Family::Bounces => Record::Bounces(read_bounces(take(body)?)?),
         Family::Handling => Record::Handling(read_handling(take(body)?)?),
         Family::Replied => Record::Replied(timestamp(take(body)?)?),
+        Family::Seconds => {
+            let SecondV1 { secret, recovery } = take(body)?;
+            Record::Second(SecondFactor { secret, recovery: recovery.into_iter().map(TokenHash).collect() })
+        }
     })
 }
 

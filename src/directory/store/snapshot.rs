@@ -9,8 +9,8 @@ use super::engine::{Database, Engine, unreadable};
 use crate::directory::audit::Entry;
 use crate::directory::change::Refusal;
 use crate::directory::model::{
-    AccountId, Alias, AliasKey, Bounces, DomainRecord, Handling, Kind, List, Master, Member, Pop, Revision, Target, Token, TokenHash,
-    Trashed,
+    AccountId, Alias, AliasKey, Bounces, DomainRecord, Handling, Kind, List, Master, Member, Pop, Revision, SecondFactor, Target, Token,
+    TokenHash, Trashed,
 };
 use crate::directory::rules::{self, Found, Records};
 use crate::directory::schema::{self, Family, Key, Prefix, Record, Referrer};
@@ -199,6 +199,11 @@ impl<'a> Snapshot<'a> {
     /// A token by its digest.
     pub fn token(&self, hash: &TokenHash) -> Result<Option<Token>, Unreadable> {
         only!(self.read(&Key::token(hash)), Token)
+    }
+
+    /// The second factor of a master.
+    pub fn second_factor(&self, name: &Name) -> Result<Option<SecondFactor>, Unreadable> {
+        only!(self.read(&Key::second(name)), Second)
     }
 
     fn token_use(&self, hash: &TokenHash) -> Result<Option<Timestamp>, Unreadable> {

@@ -50,6 +50,15 @@ pub enum MasterCommand {
         /// The login name.
         name: Name,
     },
+    /// Show whether a master's logins to the panel ask for a code, or take that away.
+    #[command(after_help = "A master sets its second factor up in the panel.\n\nExample:\n  restante master totp olivia --reset")]
+    Totp {
+        /// The login name.
+        name: Name,
+        /// Take it away: its authenticator and its recovery codes are lost.
+        #[arg(long)]
+        reset: bool,
+    },
 }
 
 /// `restante pop`.
