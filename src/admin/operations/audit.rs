@@ -118,8 +118,7 @@ pub fn undo(context: &Context, caller: &Caller, revision: Revision) -> Result<Sh
 /// Whether all records that a change altered are as it left them.
 fn is_last(snapshot: &Snapshot<'_>, entry: &Entry) -> Result<bool, Problem> {
     for altered in &entry.altered {
-        let Some(subject) = altered.subject() else { continue };
-        let now = snapshot.revision_of(&subject)?;
+        let now = snapshot.revision_at(&altered.key)?;
         if now != if altered.after.is_some() { entry.revision } else { Revision(0) } {
             return Ok(false);
         }

@@ -49,7 +49,7 @@ struct AlteredV1<'a> {
 impl Altered {
     /// Whether records of that kind are kept.
     pub fn concerns(key: &Key) -> bool {
-        matches!(key.family, Family::Domains | Family::Masters | Family::Pops | Family::Lists | Family::Aliases)
+        matches!(key.family, Family::Domains | Family::Masters | Family::Pops | Family::Lists | Family::Members | Family::Aliases)
     }
 
     /// A record before and after, without its password.

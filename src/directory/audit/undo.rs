@@ -3,13 +3,17 @@
 //! It goes through the rules like any other, so no invariant can be lost by it. What cannot be told from the entry (a password), or
 //! would not bring back what was (aliases that went along in a cascade), cannot be undone.
 
-use super::{Altered, Entry};
+use super::{Altered, Entry, KEPT};
 use crate::directory::change::{Change, Effect};
 use crate::directory::model::{Alias, Switch};
 use crate::directory::schema::Record;
 
 /// What takes the change of an entry back, if there is such a change.
 pub fn inverse(entry: &Entry) -> Option<Change> {
+    // Without all of the records nobody can tell whether something has come in between.
+    if entry.altered.is_empty() || entry.altered.len() >= KEPT {
+        return None;
+    }
     match &entry.change {
         Change::AddDomain { domain, .. } => Some(Change::DeleteDomain { domain: domain.clone(), cascade: false }),
         Change::EditDomain { .. } | Change::DeleteDomain { .. } => domain(entry),

@@ -148,7 +148,7 @@ impl Directory {
 
     /// The records that a change alters, as they are and as they will be.
     fn altered(&self, decided: &Decided<'_>) -> Result<Vec<Altered>, Unreadable> {
-        if matches!(decided.change, Change::Import(_)) {
+        if matches!(decided.change, Change::Import(_) | Change::JoinList { .. }) {
             return Ok(Vec::new());
         }
         let kept = decided.drafted.writes.iter().filter(|(key, _)| Altered::concerns(key)).take(KEPT);

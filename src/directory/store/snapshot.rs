@@ -253,6 +253,11 @@ impl<'a> Snapshot<'a> {
         Ok(entries)
     }
 
+    /// The same, by its key.
+    pub fn revision_at(&self, key: &Key) -> Result<Revision, Unreadable> {
+        Ok(Records::get(self, key)?.0)
+    }
+
     /// The revision that last changed a record; 0 where there is none.
     pub fn revision_of(&self, subject: &Subject) -> Result<Revision, Unreadable> {
         Ok(Records::get(self, &subject.key())?.0)
