@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, FORWARDED, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -76,6 +77,12 @@ fn text(service: &Service) -> String {
     gauge("spool_log_limit_bytes", "Octets that it may take (spool.max_log)", bound);
     if let Ok(waiting) = service.spool.waiting() {
         gauge("queue_waiting", "Accepted copies that wait for their mailbox", waiting as u64);
+    }
+    if let Ok(counts) = service.spool.outgoing().counts() {
+        let age = counts.oldest.map_or(0, |oldest| Timestamp::now().duration_since(oldest).as_secs().max(0));
+        gauge("queue_recipients", "Recipients elsewhere that wait to be sent to", counts.waiting);
+        gauge("queue_held_recipients", "Recipients that an administrator holds", counts.held);
+        gauge("queue_oldest_seconds", "Age of the oldest message that waits for one of them", u64::try_from(age).unwrap_or_default());
     }
     if let Ok(disk) = statvfs(service.maildirs.root()) {
         gauge("disk_size_bytes", "Size of the file system of the mailboxes", disk.f_blocks.saturating_mul(disk.f_frsize));

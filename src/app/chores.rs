@@ -154,8 +154,9 @@ fn look_around(spool: &Spool, maildirs: &Maildirs) -> Result<(), String> {
     let disk = statvfs(maildirs.root()).map_err(|error| error.to_string())?;
     let size = disk.f_blocks.saturating_mul(disk.f_frsize);
     let used = size.saturating_sub(disk.f_bavail.saturating_mul(disk.f_frsize));
-    let waiting = spool.waiting().map_err(|error| error.to_string())?;
-    meter().minutes.sample(Some((used, size)), Some(waiting as u64));
+    let copies = spool.waiting().map_err(|error| error.to_string())? as u64;
+    let elsewhere = spool.outgoing().counts().map_err(|error| error.to_string())?.waiting;
+    meter().minutes.sample(Some((used, size)), Some(copies + elsewhere));
     Ok(())
 }
 

@@ -150,7 +150,9 @@ pub async fn start(config: Config, inherited: Inherited) -> Result<Running, Star
 async fn dispatch(service: &Arc<Service>, config: &Config, addresses: &Addresses) -> Result<Arc<Dispatch>, StartError> {
     let listening = addresses.smtp.iter().chain(&addresses.smtp_tls).filter_map(|address| address.parse().ok()).collect();
     let (office, lists, settings) = (Arc::clone(&service.office), Arc::clone(&service.lists), Arc::clone(&config.relay));
-    let made = task::spawn_blocking(move || Dispatch::new(office, lists, settings, listening)).await.map_err(io::Error::other).flatten();
+    let ledger = Arc::clone(&service.ledger);
+    let made =
+        task::spawn_blocking(move || Dispatch::new(office, lists, settings, listening, ledger)).await.map_err(io::Error::other).flatten();
     made.map(Arc::new).map_err(StartError::Relay)
 }
 

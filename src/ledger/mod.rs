@@ -119,18 +119,6 @@ impl Ledger {
         }
     }
 
-    /// The same for threads that may block, as those of the queue: a later outcome of a recipient is a row of its own.
-    pub fn note_blocking(&self, row: Row) {
-        let Some(inbox) = &self.inbox else { return };
-        self.counts.taken.fetch_add(1, Ordering::Relaxed);
-        if let Err(mpsc::error::TrySendError::Full(row)) = inbox.try_send(row) {
-            let begun = Instant::now();
-            // It fails only when the log has been closed: then nobody reads it either.
-            let _ = inbox.blocking_send(row);
-            self.waited(begun);
-        }
-    }
-
     /// Takes a recipient that was refused at RCPT: at a bounded rate, and never waiting.
     pub fn note_refused(&self, row: impl FnOnce() -> Row) {
         let room = self.has_room_for_refusal();

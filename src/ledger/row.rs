@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::mail::QueueId;
 use crate::mail::trace::Journey;
+use crate::telemetry::event::{Onward, Stage};
 use crate::telemetry::{Fate, Outcome, Refusal, event};
 
 /// Octets of any one text of a row: what clients and headers say is cut off there.
@@ -174,10 +175,31 @@ impl Row {
         }
     }
 
-    /// A later outcome of the same recipient.
-    pub fn later(&self, at: Timestamp, status: Status, places: Vec<String>, reply: String) -> Self {
-        let delay_ms = self.delay_ms + (at.duration_since(self.at).as_secs_f64() * 1000.0).max(0.0);
-        Self { number: 0, at, status, places, reply: cut(reply), delay_ms, ..self.clone() }
+    /// The row of an attempt to hand a message of so many octets on.
+    pub fn of_onward(onward: &Onward<'_>, size: u64, at: Timestamp) -> Self {
+        let status = match onward.stage {
+            Stage::Sent => Status::Relayed,
+            Stage::Deferred => Status::Deferred,
+            Stage::Failed => Status::Bounced,
+        };
+        let place = if onward.remote.is_empty() { onward.hop } else { onward.remote };
+        Self {
+            number: 0,
+            at,
+            id: Some(onward.id),
+            client: "queue".to_owned(),
+            protocol: String::new(),
+            sender: cut(onward.sender.to_string()),
+            recipient: cut(onward.recipient.to_owned()),
+            trail: format!("attempt {}", onward.tries),
+            places: vec![cut(place.to_owned())],
+            size,
+            delay_ms: milliseconds(onward.delay),
+            status,
+            reply: cut(onward.status.to_owned()),
+            message_id: None,
+            upstream_id: None,
+        }
     }
 }
 

@@ -67,6 +67,17 @@ pub enum Stage {
     Failed,
 }
 
+impl Stage {
+    /// Its word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Deferred => "deferred",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// An attempt for one recipient elsewhere.
 #[derive(Debug, Clone, Copy)]
 pub struct Onward<'a> {

@@ -48,6 +48,7 @@ pub struct Meter {
     refusals: Family<Reason, Counter>,
     deferrals: Family<Reason, Counter>,
     held: Counter,
+    onward: Family<Ended, Counter>,
     sessions: Family<Service, Counter>,
     open: Family<Service, Gauge>,
     turned_away: Family<Service, Counter>,
@@ -94,6 +95,7 @@ impl Meter {
             refusals: Family::default(),
             deferrals: Family::default(),
             held: Counter::default(),
+            onward: Family::default(),
             sessions: Family::default(),
             open: Family::default(),
             turned_away: Family::default(),
@@ -123,6 +125,7 @@ impl Meter {
         registry.register("refusals", "Recipients refused for good, at RCPT or after the data, by status code", self.refusals.clone());
         registry.register("deferrals", "Recipients refused for now, by status code", self.deferrals.clone());
         registry.register("copies_held", "Accepted copies whose mailbox failed at the last step", self.held.clone());
+        registry.register("onward", "Attempts for recipients elsewhere, by what came of them", self.onward.clone());
         registry.register("accept_duration_seconds", "From the end of data to the reply", self.accepting.clone());
         registry.register("route_duration_seconds", "The routing of one recipient", self.routing.clone());
         registry.register("sync_duration_seconds", "One write to the spool's log with its sync", self.syncing.clone());
@@ -184,6 +187,7 @@ impl Meter {
             Event::Message(outcome) => self.outcome(&outcome),
             Event::RecipientRefused(refusal) => self.refused(refusal.status),
             Event::CopyHeld { .. } => _ = self.held.inc(),
+            Event::Onward(onward) => _ = self.onward.get_or_create(&Ended { outcome: onward.stage.word() }).inc(),
             Event::ConnectionRefused { service: name, .. } => _ = self.turned_away.get_or_create(&service(name)).inc(),
             Event::TlsFailed { .. } => _ = self.tls_failures.inc(),
             Event::LoginFailed { service, .. } => self.login(service, "failed"),

@@ -64,6 +64,15 @@ fn what_is_put_off_is_tried_again() {
     mx.answer(|_| None);
     mx.wait(1);
     empty(&world);
+    let told = until(Duration::from_secs(30), || Some(outcomes(&world, "someone@example.com")).filter(|told| told[0] == "relayed"));
+    assert!(told.is_some_and(|told| told.len() >= 3 && told[1..].iter().all(|status| status == "deferred")));
+    assert_eq!(outcomes(&world, "away@example.org"), ["waiting"]);
+}
+
+/// What the delivery log says of a recipient, newest first.
+fn outcomes(world: &World, recipient: &str) -> Vec<String> {
+    let rows: Value = serde_json::from_str(&world.done(&["log", "--to", recipient, "--json"])).unwrap();
+    rows.as_array().unwrap().iter().map(|row| row["status"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]

@@ -25,6 +25,7 @@ use super::courier::Courier;
 use super::list::Lists;
 use super::settings::{Mode, Settings};
 use super::submit::Office;
+use crate::ledger::Ledger;
 use crate::spool::Queue;
 use crate::spool::outgoing::{Filing, Hop, Turn};
 use crate::telemetry::Event;
@@ -59,6 +60,7 @@ pub struct Dispatch {
     settings: ArcSwap<Settings>,
     changed: Notify,
     work: Mutex<HashMap<Hop, Work>>,
+    ledger: Arc<Ledger>,
     /// When the next message may go to hops with a rate.
     slots: Mutex<HashMap<Hop, Instant>>,
     stopping: watch::Sender<bool>,
@@ -73,8 +75,14 @@ struct Work {
 }
 
 impl Dispatch {
-    /// One for that queue. `listening` is where this server accepts mail itself. Reads files.
-    pub fn new(office: Arc<Office>, lists: Arc<Lists>, settings: Arc<Settings>, listening: Vec<SocketAddr>) -> io::Result<Self> {
+    /// One for that queue. `listening` is where this server accepts mail itself. Each outcome goes to `ledger`. Reads files.
+    pub fn new(
+        office: Arc<Office>,
+        lists: Arc<Lists>,
+        settings: Arc<Settings>,
+        listening: Vec<SocketAddr>,
+        ledger: Arc<Ledger>,
+    ) -> io::Result<Self> {
         let queue = Arc::clone(office.spool().outgoing());
         queue.file_by(filing(&settings));
         Ok(Self {
@@ -86,6 +94,7 @@ impl Dispatch {
             settings: ArcSwap::new(settings),
             changed: Notify::new(),
             work: Mutex::default(),
+            ledger,
             slots: Mutex::default(),
             stopping: watch::Sender::new(false),
         })

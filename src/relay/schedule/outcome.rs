@@ -13,6 +13,7 @@ use super::super::verdict::{Diagnostic, SuccessReport, Trouble, Verdict};
 use super::Dispatch;
 use super::load::Load;
 use super::pace::{self, Step};
+use crate::ledger::{Row, Status};
 use crate::mail::QueueId;
 use crate::spool::outgoing::{Attempt, Due, Hop, Kept, Message, Outcome, Recipient};
 use crate::telemetry::event::{Event, Onward, Stage};
@@ -60,13 +61,17 @@ impl Dispatch {
         let Load { message, recipients, text, way } = load;
         let (settings, now) = (self.settings.load_full(), Timestamp::now());
         let mut decided = Vec::with_capacity(recipients.len());
+        let mut rows = Vec::with_capacity(recipients.len());
         let missing = || Trouble::ours(crate::relay::Status::new(4, 3, 0), "no verdict");
         let mut verdicts = verdicts.into_iter();
         for (number, recipient) in recipients {
             let verdict = verdicts.next().unwrap_or_else(|| missing().verdict());
-            say(&way, hop, &message, &recipient, &verdict, now);
-            decided.push(decide(&settings, &message, number, recipient, verdict, now));
+            let told = say(&way, hop, &message, &recipient, &verdict, now);
+            let one = decide(&settings, &message, number, recipient, verdict, now);
+            rows.extend(told.map(|row| Row { status: became(&one, row.status), ..row }));
+            decided.push(one);
         }
+        self.ledger.note(rows).await;
         let id = text.id();
         self.finish(id, &message, &text, decided).await
     }
@@ -174,25 +179,33 @@ fn say<T>(
     to: &Recipient,
     verdict: &Verdict,
     now: Timestamp,
-) {
+) -> Option<Row> {
     let (stage, remote, status) = match verdict {
         Verdict::Delivered(taken) => (Stage::Sent, Some(&taken.remote), taken.reply.clone()),
         Verdict::Deferred(trouble) => (Stage::Deferred, trouble.remote.as_ref(), trouble.to_string()),
         Verdict::Failed(trouble) => (Stage::Failed, trouble.remote.as_ref(), trouble.to_string()),
     };
     let Ok((_, outgoing)) = way else {
-        return Event::HopDown { hop: hop.as_str(), failures: 0, seconds: 0, cause: &status }.say();
+        Event::HopDown { hop: hop.as_str(), failures: 0, seconds: 0, cause: &status }.say();
+        return None;
     };
-    Event::Onward(Onward {
+    let (recipient, remote) = (to.address(), remote.map(ToString::to_string).unwrap_or_default());
+    let onward = Onward {
         id: outgoing.id,
         sender: &outgoing.sender,
-        recipient: &to.address(),
+        recipient: &recipient,
         hop: hop.as_str(),
-        remote: &remote.map(ToString::to_string).unwrap_or_default(),
+        remote: &remote,
         delay: std::time::Duration::try_from(now.duration_since(message.arrived)).unwrap_or_default(),
         tries: to.tries.saturating_add(1),
         stage,
         status: &status,
-    })
-    .say();
+    };
+    Event::Onward(onward).say();
+    Some(Row::of_onward(&onward, outgoing.size(), now))
+}
+
+/// What an attempt has made of a recipient: one that was deferred for the last time has come back.
+fn became(decided: &Decided, told: Status) -> Status {
+    if matches!(decided.news, Some(News::Failed { .. })) { Status::Bounced } else { told }
 }

@@ -84,11 +84,10 @@ fn milli(value: f64) -> String {
 }
 
 fn queue(day: &Day) -> Markup {
-    let series =
-        vec![Series { words: "Waiting copies", class: "deferred", values: values(day, |part| part.queue.map(|count| count as f64)) }];
+    let series = vec![Series { words: "Waiting", class: "deferred", values: values(day, |part| part.queue.map(|count| count as f64)) }];
     let words = match day.whole.queue {
-        Some(0) | None => "Nothing had to wait for its mailbox.".to_owned(),
-        Some(most) => format!("At most {most} copies waited for their mailbox."),
+        Some(0) | None => "Nothing had to wait for its mailbox, or for a host elsewhere.".to_owned(),
+        Some(most) => format!("At most {most} recipients waited for their mailbox, or for a host elsewhere."),
     };
     let unit = |value: f64| format!("{value:.0}");
     Chart { id: "queue", title: "Queue", words, form: Form::Lines, series, times: times(day), least: 10.0, unit }.draw()
