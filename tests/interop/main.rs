@@ -1,4 +1,4 @@
-//! Restante beside real programs: clients that send to it, an MTA in front of it, readers of its Maildirs.
+//! Restante beside real programs: clients that send to it, an MTA in front of it, servers that it sends to, readers of its Maildirs.
 //!
 //! The programs come with `tests/install test`. Each test has a server of its own, and its own instances of the others,
 //! in throwaway folders and on free ports; nothing of the machine's own mail set-up is used or touched.
@@ -12,6 +12,8 @@ mod load;
 mod mutt;
 mod pop3;
 mod postfix;
+mod relay;
+mod servers;
 
 /// A message in which every part has its trap: dots, empty lines, 8-bit text, a line longer than RFC 5322 allows.
 /// LF line ends, as it lies on disk.
