@@ -7,10 +7,9 @@
 //!
 //! Reading order: [`outgoing`] (what is sent), [`verdict`] (what became of it), [`settings`], [`target`] (where to), `lookup` (what
 //! DNS says), [`courier`] (host after host), `pool` (connections kept), `client` (one connection), `reading` (the text), `wire` and
-//! [`tls`] (bytes), [`submit`] (mail that is made here), [`srs`] and [`keys`] (senders of
-//! forwarded mail), [`report`] (what senders are told), [`notice`] (who is
-//! told), [`schedule`] (when it is sent), [`list`] (list accounts), [`vacation`]. The grammar of the conversation is
-//! [`crate::protocol::smtp::client`]'s.
+//! [`tls`] (bytes), [`submit`] (mail that is made here), [`srs`] and [`keys`] (senders of forwarded mail), [`report`] (what senders are
+//! told), [`notice`] (who is told), [`success`] (of what ends here), [`schedule`] (when it is sent), [`list`] (list accounts),
+//! [`vacation`]. The grammar of the conversation is [`crate::protocol::smtp::client`]'s.
 
 mod client;
 pub mod courier;
@@ -26,6 +25,7 @@ pub mod schedule;
 pub mod settings;
 pub mod srs;
 pub mod submit;
+pub mod success;
 pub mod target;
 pub mod tls;
 pub mod vacation;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::{self, Instant};
 
 use super::client::Connection;
@@ -12,6 +13,9 @@ use super::target::NextHop;
 
 /// How long a connection waits. Servers wait for us five minutes (RFC 5321 §4.5.3.2.7), and have better use for it.
 const KEPT: Duration = Duration::from_secs(5);
+
+/// Connections that wait at a time: each takes a file of the process.
+const MOST: usize = 500;
 
 /// How often it is looked whether one has waited long enough.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -24,6 +28,7 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct Inner {
     waiting: HashMap<NextHop, Vec<Kept>>,
+    count: usize,
     /// Somebody looks after it.
     is_swept: bool,
 }
@@ -48,14 +53,23 @@ impl Pool {
     /// The one used last: the others may go when there is less to do.
     fn pop(&self, hop: &NextHop) -> Option<Kept> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = inner.waiting.get_mut(hop)?.pop();
-        inner.waiting.retain(|_, connections| !connections.is_empty());
+        let connections = inner.waiting.get_mut(hop)?;
+        let kept = connections.pop();
+        if connections.is_empty() {
+            inner.waiting.remove(hop);
+        }
+        inner.count -= usize::from(kept.is_some());
         kept
     }
 
-    /// Keeps a connection for a while.
+    /// Keeps a connection for a while, unless there are very many.
     pub fn put(self: &Arc<Self>, hop: NextHop, connection: Connection, address: IpAddr) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if inner.count >= MOST {
+            tokio::spawn(connection.close());
+            return;
+        }
+        inner.count += 1;
         inner.waiting.entry(hop).or_default().push(Kept { connection, address, since: Instant::now() });
         if !std::mem::replace(&mut inner.is_swept, true) {
             tokio::spawn(Arc::clone(self).sweep());
@@ -73,6 +87,7 @@ impl Pool {
                     old.extend(connections.extract_if(.., |kept| kept.since.elapsed() >= KEPT));
                 }
                 inner.waiting.retain(|_, connections| !connections.is_empty());
+                inner.count -= old.len();
                 let done = inner.waiting.is_empty();
                 inner.is_swept = !done;
                 (old, done)
@@ -88,11 +103,12 @@ impl Pool {
     pub async fn clear(&self) {
         let all: Vec<Kept> = {
             let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            inner.count = 0;
             inner.waiting.drain().flat_map(|(_, connections)| connections).collect()
         };
-        for kept in all {
-            kept.connection.close().await;
-        }
+        // At the same time: each may have a peer that does not answer.
+        let closing: JoinSet<()> = all.into_iter().map(|kept| kept.connection.close()).collect();
+        closing.join_all().await;
     }
 }
 

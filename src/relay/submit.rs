@@ -112,6 +112,11 @@ impl Office {
         self.directory.snapshot().domain(domain).is_ok_and(|found| found.is_some())
     }
 
+    /// The name of this server.
+    pub fn hostname(&self) -> &str {
+        &self.hostname
+    }
+
     /// The spool that it hands mail to.
     pub fn spool(&self) -> &Arc<Spool> {
         &self.spool

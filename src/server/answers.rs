@@ -22,6 +22,7 @@ use crate::mail::trace::{Client, Spoken, With};
 use crate::mail::{Envelope, ForwardPath, Recipient, ReversePath};
 use crate::maildir::Reservation;
 use crate::protocol::smtp::{Answer, Class, Question, Reply, Session};
+use crate::relay::success::Success;
 use crate::relay::vacation::Vacations;
 use crate::router::{self, Decision, Destination, Route, Trail};
 use crate::spool::outgoing::Kind;
@@ -173,11 +174,17 @@ async fn commit(service: &Arc<Service>, transaction: &mut Transaction, origin: O
         Ok(_) if accepted.len() != envelope.recipients.len() => Vec::new(),
         Ok(body) => {
             let away = away(service, &accepted, &envelope, &body);
+            let routed: Vec<&Routed> = accepted.iter().map(|accepted| &accepted.routed).collect();
+            let success = Success::awaited(&envelope, &routed, body.head(), received);
             let outcomes = if with.spoken == Spoken::Lmtp { Outcomes::Each } else { Outcomes::Together };
             let recipients = accepted.into_iter().map(|accepted| accepted.routed).collect();
             let routing = Routing { id, envelope: envelope.clone(), recipients, client: client.clone(), with, kind: Kind::Forwarded };
             let stored = store(service, routing, body, outcomes).await;
             reply_for(service, away, &envelope.sender, &stored);
+            if let Some(success) = success {
+                let (office, stored) = (Arc::clone(&service.office), stored.clone());
+                task::spawn(async move { success.tell(&office, &stored).await });
+            }
             stored.into_iter().map(|result| result.map_err(|failure| refusal(service, failure))).collect()
         }
     };

@@ -239,6 +239,36 @@ fn a_success_is_reported_where_that_was_asked_for() {
 }
 
 #[test]
+fn what_ends_in_a_mailbox_here_is_reported_here() {
+    let mx = Mx::new();
+    let world = sending(&[("example.com", &mx)], "");
+    world.pop("bob").pop("carol").alias("info@example.org", &["bob"]);
+    let replies = send(
+        world.smtp(),
+        "alice@example.org",
+        &["Info@example.org NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;first@example.net", "carol@example.org NOTIFY=FAILURE"],
+        TEXT,
+    );
+    assert!(replies.iter().all(|reply| reply.starts_with("250")), "{replies:?}");
+    let message = world.maildir("alice").one();
+    let report = String::from_utf8(message.text.clone()).unwrap();
+    for line in [
+        "Action: delivered",
+        "Final-Recipient: rfc822; Info@example.org",
+        "Original-Recipient: rfc822; first@example.net",
+        "Subject: hello",
+    ] {
+        assert!(report.contains(&format!("\n{line}\n")), "{line}:\n{report}");
+    }
+    assert_eq!(message.field("Return-Path").as_deref(), Some("<>"));
+    assert!(!report.contains("carol") && !report.contains("bob"), "{report}");
+    // A null sender wants no report, whatever it says.
+    send(world.smtp(), "", &["bob@example.org NOTIFY=SUCCESS"], TEXT);
+    world.maildir("bob").wait(2);
+    assert_eq!(world.maildir("alice").files().len(), 1);
+}
+
+#[test]
 fn a_stranger_who_is_forwarded_hears_of_a_bounce_from_elsewhere() {
     let (out, home) = (Mx::new(), Mx::new());
     let world = sending(&[("example.com", &out), ("example.net", &home)], "");
