@@ -33,6 +33,9 @@ const LOOKS: u64 = 10_000;
 /// Messages that go through the whole program.
 const RELAYED: u64 = 20_000;
 
+/// How long that may take.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 struct Plain(Vec<u8>);
 
 impl Text for Plain {
@@ -179,7 +182,10 @@ mod through {
     /// `RELAYED` messages over SMTP in, through the queue, and out to `smtp-sink`: until the last one has left.
     pub fn program(out: &mut impl io::Write, messages: u64) -> Result<(), Failed> {
         let sink = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let listening = Command::new("/usr/sbin/smtp-sink").args(["-c", &sink.to_string(), "1000"]).stdout(Stdio::null()).spawn();
+        // Root's sink gives its rights away.
+        let user: &[&str] = if rustix::process::geteuid().is_root() { &["-u", "nobody"] } else { &[] };
+        let sink_words = [sink.to_string(), "1000".to_owned()];
+        let listening = Command::new("/usr/sbin/smtp-sink").args(user).args(sink_words).stdout(Stdio::null()).spawn();
         let Ok(child) = listening else { return Ok(writeln!(out, "smtp-sink is not there: nothing was relayed")?) };
         let _sink = Running(child);
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
@@ -215,6 +221,9 @@ mod through {
         }
         let taken = begun.elapsed().as_secs_f64();
         while restante(&config, &["queue", "list", "--json"])?.trim() != "[]" {
+            if begun.elapsed() > PATIENCE {
+                return Err(format!("still in the queue:\n{}", restante(&config, &["queue", "list"])?).into());
+            }
             std::thread::sleep(Duration::from_millis(50));
         }
         let gone = begun.elapsed().as_secs_f64();
