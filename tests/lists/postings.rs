@@ -160,3 +160,77 @@ fn a_kill_in_the_middle_leaves_no_member_out() {
     }
     assert!(copies <= names.len() + 500, "more than a page was sent twice: {copies}");
 }
+
+/// A mail server elsewhere that takes what comes; each message with the command that named its sender.
+fn elsewhere(messages: std::sync::mpsc::Sender<(String, String)>) -> std::net::SocketAddr {
+    use std::io::{BufRead, BufReader, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it listens");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let messages = messages.clone();
+            std::thread::spawn(move || {
+                let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+                let mut writer = stream;
+                let (mut sender, mut text, mut in_data) = (String::new(), String::new(), false);
+                let _ = writer.write_all(b"220 elsewhere.example ESMTP\r\n");
+                loop {
+                    let mut line = String::new();
+                    if reader.read_line(&mut line).unwrap_or(0) == 0 {
+                        return;
+                    }
+                    let reply: &[u8] = match line.get(..4).unwrap_or_default().to_uppercase().as_str() {
+                        _ if in_data && line != ".\r\n" => {
+                            text += line.trim_end_matches("\r\n");
+                            text.push('\n');
+                            continue;
+                        }
+                        _ if in_data => {
+                            in_data = false;
+                            let _ = messages.send((std::mem::take(&mut sender), std::mem::take(&mut text)));
+                            b"250 2.0.0 taken\r\n"
+                        }
+                        "EHLO" => b"250 elsewhere.example\r\n",
+                        "MAIL" => {
+                            sender = line.trim_end().to_owned();
+                            b"250 ok\r\n"
+                        }
+                        "RCPT" if line.contains("gone@") => b"550 5.1.1 nobody\r\n",
+                        "DATA" => {
+                            in_data = true;
+                            b"354 go on\r\n"
+                        }
+                        _ => b"250 ok\r\n",
+                    };
+                    let _ = writer.write_all(reply);
+                }
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn members_elsewhere_get_theirs_by_the_queue_and_their_bounces_come_back() {
+    let (sender, messages) = std::sync::mpsc::channel();
+    let sink = elsewhere(sender);
+    let tables = format!(
+        "[lists]\nurl = \"https://mail.test\"\nbounce_days = 1\n[relay]\ntls = \"off\"\ndestinations = [\"elsewhere.example via={sink}\"]\n"
+    );
+    let world = house(&tables);
+    world.done(&["list", "add", "team", "--domain", "example.org", "--owner", "olga", "--post", "anyone"]);
+    world.done(&["list", "members", "team", "add", "ann@elsewhere.example", "ben@elsewhere.example", "gone@elsewhere.example"]);
+    post(&world, ALICE, "team@example.org", &format!("List-Id: <other.example>\n{}", message(ALICE, "team@example.org", "far")));
+    let mut found: Vec<(String, String)> = (0..2).map(|_| messages.recv_timeout(PATIENCE).expect("a message arrives")).collect();
+    found.sort();
+    for ((sender, text), member) in found.iter().zip(["ann", "ben"]) {
+        assert!(sender.starts_with(&format!("MAIL FROM:<team-bounces+{member}=elsewhere.example+")), "{sender}");
+        assert!(text.contains("\nDelivered-To: team@example.org\n") || text.starts_with("Delivered-To: team@example.org\n"), "{text}");
+        assert_eq!(text.matches("List-Id: ").count(), 1, "{text}");
+        assert!(text.contains(&format!("List-Unsubscribe: <https://mail.test/leave/team/{member}@elsewhere.example/")), "{text}");
+        assert!(text.contains("List-Id: \"team\" <team.example.org>\n") && text.ends_with("\n\nHello.\n"), "{text}");
+    }
+    let note = arrives(&world, "olga", "gone@elsewhere.example was suspended on team");
+    assert!(String::from_utf8_lossy(&note.text).contains("5.1.1"));
+    assert!(world.maildir("alice").files().is_empty(), "the author hears nothing of members' bounces");
+}

@@ -109,18 +109,11 @@ impl Lists {
     /// Called where a thread may wait.
     pub fn dressed(&self, text: Kept, recipient: &outgoing::Recipient) -> io::Result<Kept> {
         let (Some(list), Some(ForwardPath::Mailbox(member))) = (&recipient.via, &recipient.asked) else { return Ok(text) };
-        let Ok(name) = crate::mail::Name::parse(list.local()) else { return Ok(text) };
+        // A sender of the list's own is what tells: an alias of ours may have the name of a list.
+        let sender = recipient.sender.as_ref().and_then(ReversePath::mailbox).and_then(Mailbox::address);
+        let Some(name) = sender.and_then(|sender| Beside::split(&sender).map(|(list, ..)| list)) else { return Ok(text) };
         let record = self.directory().snapshot().list(&name).map_err(io::Error::other)?;
-        // Somebody's own address may lead here from an alias of that name: then its sender is not the list's.
-        let ours = recipient
-            .sender
-            .as_ref()
-            .and_then(ReversePath::mailbox)
-            .and_then(Mailbox::address)
-            .and_then(|sender| Beside::split(&sender).map(|(of, ..)| of));
-        let Some(record) = record.filter(|record| record.domain == *list.domain() && ours.as_ref() == Some(&record.name)) else {
-            return Ok(text);
-        };
+        let Some(record) = record.filter(|record| own_address(record) == *list) else { return Ok(text) };
         let posting = Posting::of(text)?;
         let header = self.dress(&record, &posting.header).header(&posting.header, &self.signer, &Target::Address(member.clone()));
         Ok(posting.kept.headed(&header, &posting.header))
