@@ -14,6 +14,7 @@ fn foreign(path: &str) -> String {
         .replace("{revision}", "1")
         .replace("{address}", "sales@example.net")
         .replace("/tokens/{id}", "/tokens/0000000000000000?master=admin")
+        .replace("/held/{id}", "/held/0000000000001")
         .replace("/deliveries/{id}", "/deliveries/0000000000001")
         + match path {
             "/api/v1/trace" => "?address=nora@example.net",
@@ -26,10 +27,14 @@ fn body(method: &str, path: &str) -> Value {
     match (method, path) {
         ("post", "/api/v1/pops") => json!({"name": "mallory", "domain": "example.net", "owner": "x", "generate": true}),
         ("patch", "/api/v1/pops/{name}") => json!({"owner": "mallory"}),
-        ("put", _) => json!({"generate": true}),
+        ("put", "/api/v1/pops/{name}/password" | "/api/v1/masters/{name}/password") => json!({"generate": true}),
         ("post", "/api/v1/pops/{name}/rename") => json!({"name": "mallory"}),
         ("post", "/api/v1/pops/{name}/restore") => json!({}),
         ("post", "/api/v1/lists") => json!({"name": "mallory", "domain": "example.net", "owner": "nora", "posting": "anyone"}),
+        ("post", "/api/v1/lists/{name}/members/suspend" | "/api/v1/lists/{name}/members/resume") => json!({"member": "nora"}),
+        ("put", "/api/v1/pops/{name}/copies") => json!({"copies": ["mine"]}),
+        ("put", "/api/v1/pops/{name}/vacation") => json!({"text": "mallory"}),
+        ("post", "/api/v1/held/{id}/refuse") => json!({"reason": "mallory"}),
         ("patch", "/api/v1/lists/{name}") => json!({"posting": "anyone"}),
         ("post", "/api/v1/aliases") => json!({"address": "mallory@example.net", "targets": ["nora"]}),
         ("patch", "/api/v1/aliases/{address}") => json!({"note": "mallory"}),
@@ -82,6 +87,7 @@ fn an_owner_meets_only_its_own_in_the_panel() {
     let house = House::new();
     let admin = house.program("admin");
     admin.ask("POST", "/api/v1/aliases", &json!({"address": "sales@example.net", "targets": ["nora"]}));
+    admin.ask("POST", "/api/v1/lists", &json!({"name": "staff", "domain": "example.net", "owner": "nora", "posting": "owner"}));
     house.pop(&admin, "mine", "example.org");
     let mut browser = house.owner();
     for path in [
@@ -106,6 +112,9 @@ fn an_owner_meets_only_its_own_in_the_panel() {
     for path in [
         "/pops?edit=nora",
         "/pops/nora/delete",
+        "/pops/nora/handling",
+        "/lists/staff/members",
+        "/lists/staff/held",
         "/aliases?edit=sales%40example.net",
         "/domains?edit=example.net",
         "/masters",
@@ -121,6 +130,10 @@ fn an_owner_meets_only_its_own_in_the_panel() {
     refused(browser.post("/pops/nora", &[("revision", "1"), ("name", "nora"), ("domain", "example.org"), ("owner", "x")]), "edit");
     refused(browser.post("/pops/nora/delete", &[]), "delete");
     refused(browser.post("/pops", &[("name", "x"), ("domain", "example.net"), ("owner", "x"), ("password", "secret-enough")]), "add");
+    refused(browser.post("/pops/nora/handling", &[("targets", "mine"), ("text", "x")]), "copies");
+    refused(browser.post("/lists/staff/members", &[("lines", "mine")]), "members");
+    refused(browser.post("/lists/staff/members/seat", &[("member", "nora"), ("what", "remove")]), "seat");
+    refused(browser.post("/lists/staff/held", &[("id", "0000000000001"), ("what", "approve")]), "held");
     refused(browser.post("/domains", &[("domain", "x.example")]), "domain");
     refused(browser.post("/masters", &[("name", "x"), ("role", "admin"), ("generate", "yes")]), "master");
     refused(browser.post("/account/tokens", &[("label", "x"), ("master", "admin")]), "token");
