@@ -73,6 +73,34 @@ fn an_old_directory_gets_its_index_when_it_is_opened() {
     assert_eq!(domains.iter().map(|record| record.domain.as_str()).collect::<Vec<_>>(), ["example.org"]);
 }
 
+#[test]
+fn an_old_list_gets_members_of_their_own_when_it_is_opened() {
+    let house = House::usual();
+    house.must(&add_list("team", "example.org", "alice", &["alice", "Bob@elsewhere.example"]));
+    let id = house.directory.snapshot().list(&name("team")).unwrap().unwrap().id.0;
+    let House { folder, directory } = house;
+    drop(directory);
+    let families = Family::ALL.map(Family::name);
+    let database = rocksdb::DB::open_cf(&rocksdb::Options::default(), folder.path(), families).unwrap();
+    database.drop_cf(Family::Members.name()).unwrap();
+    // As version 1 wrote it: its members in its own record.
+    let mut old = vec![1, 7, u8::try_from(id).unwrap()];
+    old.extend(b"\x0bexample.org\x05alice\x00\x02\x05alice\x15Bob@elsewhere.example\x80\xa8\xd6\xb9\x07\x00");
+    let lists = database.cf_handle(Family::Lists.name()).unwrap();
+    database.put_cf(&lists, &Key::list(&name("team")).bytes, old).unwrap();
+    drop(lists);
+    drop(database);
+    for _ in 0..2 {
+        let directory = Directory::open(folder.path()).unwrap();
+        let snapshot = directory.snapshot();
+        check(&snapshot);
+        let members = snapshot.members(&name("team"), None, 9).unwrap().records;
+        let seats: Vec<String> = members.iter().map(|member| member.target.to_string()).collect();
+        assert_eq!(seats, ["alice", "Bob@elsewhere.example"]);
+        assert_eq!(snapshot.list(&name("team")).unwrap().unwrap().members, 2);
+    }
+}
+
 fn token(octet: u8, expires: Option<i64>) -> Token {
     let expires = expires.map(at);
     Token { hash: TokenHash([octet; 32]), master: name("olivia"), label: format!("number {octet}"), created: at(1), expires }

@@ -14,6 +14,7 @@ fn foreign(path: &str) -> String {
         .replace("{revision}", "1")
         .replace("{address}", "sales@example.net")
         .replace("/tokens/{id}", "/tokens/0000000000000000?master=admin")
+        .replace("/queue/{id}", "/queue/0000000000001")
         .replace("/held/{id}", "/held/0000000000001")
         .replace("/deliveries/{id}", "/deliveries/0000000000001")
         + match path {
