@@ -205,7 +205,7 @@ fn open(config: Config) -> Result<Opened, StartError> {
     let office = Arc::new(office);
     let signer = list::key::load(&config.spool).map_err(|cause| StartError::Folder { path: config.spool.clone(), cause })?;
     let dmarc = Dmarc::asking(&config.server.resolvers);
-    let lists = Arc::new(Lists::new(Arc::clone(&office), signer, dmarc, config.lists.clone()));
+    let lists = Arc::new(Lists::new(Arc::clone(&office), signer, dmarc, config.lists.clone()).with_ledger(Arc::clone(&ledger)));
     let logins = Logins::new(Arc::clone(&directory), config.password).map_err(StartError::Runtime)?;
     let service = Service {
         office: Arc::clone(&office),

@@ -79,6 +79,13 @@ pub fn logged(world: &World, words: &[&str]) {
     assert!(found.is_some(), "no line of the log has {words:?}:\n{}", world.log());
 }
 
+/// Waits until the delivery log has rows of a recipient with these words.
+pub fn told(world: &World, recipient: &str, words: &str) {
+    let rows = || world.done(&["log", "--to", recipient]);
+    let found = until(PATIENCE, || rows().contains(words).then_some(()));
+    assert!(found.is_some(), "the log of {recipient} has no {words:?}:\n{}", rows());
+}
+
 /// Waits until a mailbox has a message with this subject.
 pub fn arrives(world: &World, name: &str, subject: &str) -> Message {
     let find = || world.maildir(name).messages().into_iter().find(|message| field(message, "Subject").contains(subject));

@@ -36,6 +36,8 @@ fn a_posting_goes_to_each_member_once_under_a_sender_of_its_own() {
         assert_eq!(field(&copy, "Delivered-To"), format!("{name}@example.org"));
         assert!(copy.text.ends_with(b"\n\nHello.\n"));
     }
+    told(&world, "bob@example.org", "delivered");
+    told(&world, "team@example.org", "delivered");
     // The same mailbox by two members: one copy, and none comes later.
     post(&world, ALICE, "team@example.org", &message(ALICE, "team@example.org", "second"));
     arrives(&world, "bob", "second");
@@ -66,6 +68,7 @@ fn policies_are_kept_and_programs_and_loops_are_not_distributed() {
         post(&world, stranger, "open@example.org", &text);
         logged(&world, &["posting not distributed", why]);
     }
+    told(&world, "open@example.org", "discarded");
     post(&world, stranger, "open@example.org", &message(stranger, "open@example.org", "for people"));
     arrives(&world, "alice", "for people");
     assert_eq!(world.maildir("alice").files().len(), 2);
@@ -100,6 +103,7 @@ fn one_bad_member_keeps_nobody_waiting_and_lists_may_have_lists() {
     let copy = arrives(&world, "carol", "to all");
     assert_eq!(field(&copy, "List-Id"), "\"inner\" <inner.example.org>");
     logged(&world, &["a member of a list gets no copy", "off@example.org"]);
+    told(&world, "off@example.org", "refused");
     assert_eq!(world.maildir("brim").files().len(), 0);
 }
 

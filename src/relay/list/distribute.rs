@@ -9,11 +9,13 @@ use jiff::Timestamp;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::dress::Dress;
+use super::history::Outcome;
 use super::{Lists, Posting, identity, in_seconds, now, own_address};
 use crate::directory::{List, Member, Snapshot, Target, View};
-use crate::mail::envelope::Charset;
+use crate::ledger::Status;
 use crate::mail::trace::{Client, Spoken, With};
 use crate::mail::{Beside, Envelope, ForwardPath, Mailbox, Recipient, ReversePath};
+use crate::protocol::smtp::Class;
 use crate::relay::list::automatic::Origin;
 use crate::router::posting::{Verdict, may_post};
 use crate::router::{self, Decision};
@@ -49,6 +51,8 @@ struct Page {
     local: Vec<(Mailbox, Routed)>,
     /// Addresses elsewhere, and lists.
     onward: Vec<outgoing::Recipient>,
+    /// Members that cannot be reached for now.
+    again: Vec<String>,
 }
 
 /// One posting on its way.
@@ -60,6 +64,8 @@ struct Job<'a> {
     dress: Dress,
     /// Mailboxes and addresses that had their copy.
     seen: HashSet<u64>,
+    /// What the delivery log has still to be told.
+    outcomes: Vec<Outcome>,
 }
 
 impl Lists {
@@ -124,6 +130,10 @@ impl Lists {
 
     pub(super) fn drop_posting(&self, seat: Seat, recipient: &outgoing::Recipient, why: &str) -> io::Result<()> {
         Event::PostingDropped { id: seat.id, list: &recipient.address(), why }.say();
+        if let Some(message) = self.queue().message(seat.id)? {
+            let (recipient, words) = (recipient.address(), why.to_owned());
+            self.tell(seat.id, &message, vec![Outcome { recipient, places: Vec::new(), status: Status::Discarded, words }]);
+        }
         self.queue().advance(seat, recipient, None, &[]).map(drop)
     }
 
@@ -138,11 +148,12 @@ impl Lists {
     ) -> io::Result<()> {
         let To::List { progress, .. } = &recipient.to else { return Ok(()) };
         let dress = self.dress(&list, &posting.header);
-        let mut job = Job { lists: self, list, message, posting, dress, seen: HashSet::new() };
+        let mut job = Job { lists: self, list, message, posting, dress, seen: HashSet::new(), outcomes: Vec::new() };
         match progress {
             Progress::Again(members) => job.again(seat, recipient, members),
             Progress::After(cursor) => {
                 job.recall(cursor)?;
+                job.outcomes.clear();
                 job.go_on(seat, recipient.clone(), Some(cursor.clone()), stopped)
             }
             _ => job.go_on(seat, recipient.clone(), None, stopped),
@@ -164,9 +175,9 @@ impl Job<'_> {
             let snapshot = self.lists.directory().snapshot();
             let page = snapshot.members(&self.list.name, cursor.as_deref(), PAGE).map_err(io::Error::other)?;
             members += page.records.len();
-            let Page { local, mut onward } = self.lead(&snapshot, &page.records)?;
+            let Page { local, mut onward, mut again } = self.lead(&snapshot, &page.records)?;
             drop(snapshot);
-            let again = self.bring(local)?;
+            again.extend(self.bring(local)?);
             if !again.is_empty() {
                 onward.push(self.retry(&recipient, again, 0));
             }
@@ -175,8 +186,12 @@ impl Job<'_> {
                 // Somebody has cancelled it.
                 return Ok(());
             }
+            self.lists.tell(seat.id, &self.message, std::mem::take(&mut self.outcomes));
             let Some(after) = after else {
                 Event::PostingDistributed { id: seat.id, list: self.list.name.as_str(), members }.say();
+                let (recipient, words) = (own_address(&self.list).to_string(), format!("distributed to {members} members"));
+                let outcome = Outcome { recipient, places: vec![self.list.name.to_string()], status: Status::Delivered, words };
+                self.lists.tell(seat.id, &self.message, vec![outcome]);
                 return Ok(());
             };
             (recipient, cursor) = (after, page.next);
@@ -212,13 +227,14 @@ impl Job<'_> {
         for member in members.iter().filter_map(|text| Target::parse(text).ok()) {
             found.extend(crate::router::posting::member_of(&snapshot, &self.list, &member).map_err(io::Error::other)?);
         }
-        let Page { local, onward } = self.lead(&snapshot, &found)?;
+        let Page { local, onward, again: mut left } = self.lead(&snapshot, &found)?;
         drop(snapshot);
-        let left = self.bring(local)?;
+        left.extend(self.bring(local)?);
         let expired = Timestamp::now().duration_since(self.message.arrived).as_secs() > LIFE;
         if expired {
             left.iter().for_each(|member| self.skipped(member, "it could not be brought to its mailbox in five days"));
         }
+        self.lists.tell(seat.id, &self.message, std::mem::take(&mut self.outcomes));
         let after = (!left.is_empty() && !expired).then(|| self.retry(recipient, left, recipient.tries.saturating_add(1)));
         self.lists.queue().advance(seat, recipient, after.as_ref(), &onward).map(drop)
     }
@@ -233,6 +249,11 @@ impl Job<'_> {
             let route = router::route_anywhere(snapshot, &mailbox, &limits, Timestamp::now());
             let (mut mailboxes, mut relays, lists) = match route.decision {
                 Decision::Deliver { mailboxes, relays, lists } => (mailboxes, relays, lists),
+                // The relay is off, or the directory cannot be read: somebody mends that.
+                Decision::Refuse(reply) if reply.class() == Class::Transient => {
+                    page.again.push(mailbox.to_string());
+                    continue;
+                }
                 Decision::Refuse(reply) => {
                     self.skipped(&mailbox.to_string(), &reply.to_string());
                     continue;
@@ -288,7 +309,7 @@ impl Job<'_> {
     }
 
     /// Brings copies to mailboxes here, several at a time, and gives the members whose mailbox did not take theirs.
-    fn bring(&self, local: Vec<(Mailbox, Routed)>) -> io::Result<Vec<String>> {
+    fn bring(&mut self, local: Vec<(Mailbox, Routed)>) -> io::Result<Vec<String>> {
         let mut again = Vec::new();
         let octets = self.message.octets.max(1);
         let width = usize::try_from(UNDER_WAY / octets).unwrap_or_default().clamp(1, PAGE);
@@ -296,13 +317,17 @@ impl Job<'_> {
         while local.peek().is_some() {
             let mut under_way = Vec::new();
             for (member, routed) in local.by_ref().take(width) {
+                let places = routed.destinations.iter().map(|to| to.name.to_string()).collect();
                 let results = self.hand_over(&member, routed)?;
-                under_way.push((member, results));
+                under_way.push((member, places, results));
             }
-            for (member, results) in under_way {
+            for (member, places, results) in under_way {
                 let outcome = results.recv().ok().and_then(|results| results.into_iter().next());
                 match outcome.unwrap_or_else(|| Err(Failure::Io("the spool gave no answer".into()))) {
-                    Ok(_) => {}
+                    Ok(_) => {
+                        let (recipient, words) = (member.to_string(), "250 2.0.0 Ok".to_owned());
+                        self.outcomes.push(Outcome { recipient, places, status: Status::Delivered, words });
+                    }
                     Err(Failure::Loop | Failure::HeaderTooBig) => {
                         self.skipped(&member.to_string(), "the message goes in circles, or its header is too big")
                     }
@@ -328,14 +353,16 @@ impl Job<'_> {
         (envelope.body, envelope.charset) = (kind, charset);
         envelope.recipients.push(routed.recipient.clone());
         let client = Client { helo: self.list.domain.to_string(), name: None, address: None };
-        let with = With { spoken: Spoken::Here, encrypted: false, charset: Charset::Ascii };
+        let with = With { spoken: Spoken::Here, encrypted: false, charset };
         let routing = Routing { id: spool.next_id(), envelope, recipients: vec![routed], client, with, kind: Kind::Posting };
         let (done, results) = mpsc::channel();
         spool.accept(routing, body, Outcomes::Each, move |results| drop(done.send(results)));
         Ok(results)
     }
 
-    fn skipped(&self, member: &str, why: &str) {
+    fn skipped(&mut self, member: &str, why: &str) {
+        let (recipient, words) = (member.to_owned(), why.to_owned());
+        self.outcomes.push(Outcome { recipient, places: Vec::new(), status: Status::Refused, words });
         Event::MemberSkipped { list: self.list.name.as_str(), member, why }.say();
     }
 }

@@ -12,7 +12,7 @@
 //!
 //! Pure: [`address`] (signatures), [`automatic`] (what a program wrote), [`dress`] (the header section of what leaves), [`bounce`]
 //! (what came back), [`command`] (what is asked by mail), [`notes`] (what is written to people). Then [`key`], [`dmarc`],
-//! [`distribute`] (postings), [`desk`] (mail to the addresses beside a list's own), [`held`] (what waits for owners).
+//! `history` (the delivery log), [`distribute`] (postings), [`desk`] (mail to the addresses beside a list's own), [`held`] (what waits for owners).
 
 pub mod address;
 pub mod automatic;
@@ -23,6 +23,7 @@ pub mod distribute;
 pub mod dmarc;
 pub mod dress;
 pub mod held;
+mod history;
 pub mod key;
 pub mod notes;
 
@@ -39,6 +40,7 @@ use self::dmarc::Dmarc;
 use self::dress::{Dress, Strict};
 use super::submit::{Addressee, Letter, Office};
 use crate::directory::{Directory, List, Snapshot, Target, Unreadable, View};
+use crate::ledger::Ledger;
 use crate::mail::limits::HEADER_OCTETS;
 use crate::mail::trace::header_end;
 use crate::mail::{Address, Beside, Domain, ForwardPath, Mailbox, Recipient, ReversePath};
@@ -64,12 +66,13 @@ pub struct Lists {
     signer: Signer,
     dmarc: Dmarc,
     rules: ArcSwap<Rules>,
+    ledger: Option<Arc<Ledger>>,
 }
 
 impl Lists {
     /// Brings the parts together.
     pub fn new(office: Arc<Office>, signer: Signer, dmarc: Dmarc, rules: Rules) -> Self {
-        Self { office, signer, dmarc, rules: ArcSwap::from_pointee(rules) }
+        Self { office, signer, dmarc, rules: ArcSwap::from_pointee(rules), ledger: None }
     }
 
     /// Goes by these rules from now on.
