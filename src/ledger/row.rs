@@ -214,7 +214,8 @@ fn milliseconds(delay: std::time::Duration) -> f64 {
 
 fn cut(mut text: String) -> String {
     if text.len() > TEXT {
-        text.truncate(text.floor_char_boundary(TEXT));
+        let end = (0..=TEXT).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+        text.truncate(end);
         text.push('…');
     }
     text

@@ -47,7 +47,7 @@ fn what_became_of_a_message_is_found_by_everything_that_is_known_of_it() {
         &["--client", "127.0.0.1", "--status", "delivered"],
         &["--from", "<>", "--since", "1h", "--to", "bob"],
     ] {
-        assert_eq!(rows(&place, words), [row.clone()], "{words:?}");
+        assert_eq!(rows(&place, words), std::slice::from_ref(row), "{words:?}");
     }
     let refused = until(&place, &["--status", "refused"], 1);
     assert_eq!((&refused[0]["recipient"], &refused[0]["id"]), (&json!("nobody@example.org"), &Value::Null));
@@ -58,7 +58,7 @@ fn what_became_of_a_message_is_found_by_everything_that_is_known_of_it() {
     assert_eq!(place.run(&["log", "--status", "lost"]).code, 2);
     place.stop();
     // Without a server the log can still be read.
-    assert_eq!(rows(&place, &["--id", id]), [row.clone()]);
+    assert_eq!(rows(&place, &["--id", id]), std::slice::from_ref(row));
     let line = place.run(&["log", "--follow"]).refused(1);
     assert!(line.contains("restante serve"), "{line}");
 }

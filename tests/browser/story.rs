@@ -23,6 +23,10 @@ fn story(script: Script) {
     }
     driver.open("/");
     driver.see("bob@client.test");
+    driver.see("Recipients accepted: 1, deferred: 0, refused: 0.");
+    driver.open("/log?to=alice");
+    driver.see("bob@client.test");
+    driver.see("Delivered");
     edit(&driver);
     alias(&driver);
     delete_and_restore(&driver, script);
@@ -77,6 +81,8 @@ fn alias(driver: &Driver) {
     driver.see("250 2.1.5 Ok");
     driver.click("form[action='/trace/test'] button");
     driver.see("safe on disk");
+    driver.see("fetched from alice over POP3");
+    driver.see("This message in the log");
 }
 
 fn delete_and_restore(driver: &Driver, script: Script) {

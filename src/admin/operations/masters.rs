@@ -23,7 +23,7 @@ pub struct Shown {
     /// When it was made.
     pub created: Timestamp,
     /// Whether its logins to the panel ask for a code.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub second_factor: bool,
     /// The generated password, in the one answer that shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -51,11 +51,11 @@ fn domain(entry: &Entry) -> Option<Change> {
 }
 
 fn pop(entry: &Entry) -> Option<Change> {
-    let pops = entry.altered.iter().filter_map(|altered| match &altered.before {
+    let mut pops = entry.altered.iter().filter_map(|altered| match &altered.before {
         Some(Record::Pop(pop)) => Some(pop),
         _ => None,
     });
-    let before = pops.last()?;
+    let before = pops.next_back()?;
     let name = before.name.clone();
     Some(match &entry.change {
         Change::SetPopState { .. } => Change::SetPopState { name, state: before.state },
