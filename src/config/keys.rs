@@ -355,7 +355,7 @@ pub(super) const KEYS: &[Key] = &[
         "max_size",
         Kind::Size,
         r#""2GiB""#,
-        "The most that it takes on disk, about; beyond it the oldest hours go first. A recipient takes some 300 octets.",
+        "The most that it takes on disk, about; beyond it the oldest hours go first. A recipient takes some 200 octets.",
     ),
 ];
 
