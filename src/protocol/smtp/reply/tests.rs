@@ -58,7 +58,6 @@ fn golden() -> Vec<(Reply, &'static str)> {
         (Reply::RejectedByAlias { text: "Moved away".into() }, "550 5.7.1 Moved away"),
         (Reply::ExpansionLimit { bound: "depth" }, "451 4.6.0 Alias expansion met its limit of depth; the operator has been told"),
         (Reply::DirectoryUnreadable, "451 4.3.0 Directory not readable; try again later"),
-        (Reply::NoReturn, "550 5.1.1 Return address is not valid here, or not any more"),
         (Reply::RelayOff, "451 4.3.0 Recipient is elsewhere and the relay is off; try again later"),
         (Reply::ListOff, "451 4.3.0 List distribution is off; try again later"),
         (Reply::MailboxFull, "452 4.2.2 Mailbox full; try again later"),
@@ -68,6 +67,7 @@ fn golden() -> Vec<(Reply, &'static str)> {
         (Reply::StorageFailed, "451 4.3.0 Message could not be stored; try again later"),
         (Reply::DanglingTarget, "451 4.3.0 Recipient leads to nothing at the moment; the operator has been told"),
         (Reply::NoPostmaster, "451 4.3.0 Postmaster has no mailbox yet; try again later"),
+        (Reply::NoReturn, "550 5.1.1 Return address is not valid here, or not any more"),
         (Reply::PostingRefused, "550 5.7.1 You may not post to this list"),
     ]
 }
