@@ -151,9 +151,8 @@ async fn dispatch(service: &Arc<Service>, config: &Config, addresses: &Addresses
     let listening = addresses.smtp.iter().chain(&addresses.smtp_tls).filter_map(|address| address.parse().ok()).collect();
     let (office, lists, settings) = (Arc::clone(&service.office), Arc::clone(&service.lists), Arc::clone(&config.relay));
     let ledger = Arc::clone(&service.ledger);
-    let made =
-        task::spawn_blocking(move || Dispatch::new(office, lists, settings, listening, ledger)).await.map_err(io::Error::other).flatten();
-    made.map(Arc::new).map_err(StartError::Relay)
+    let made = task::spawn_blocking(move || Dispatch::new(office, lists, settings, listening, ledger)).await;
+    made.map_err(io::Error::other).and_then(|made| made).map(Arc::new).map_err(StartError::Relay)
 }
 
 /// Ends when the server is told to stop.

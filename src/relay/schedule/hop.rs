@@ -66,7 +66,7 @@ impl Dispatch {
 
     async fn end(&self, anchor: Turn, next: Option<Timestamp>) -> io::Result<()> {
         let queue = Arc::clone(&self.queue);
-        task::spawn_blocking(move || queue.end_turns(&[anchor.clone()], next.map(|next| (&anchor.hop, next))))
+        task::spawn_blocking(move || queue.end_turns(std::slice::from_ref(&anchor), next.map(|next| (&anchor.hop, next))))
             .await
             .map_err(io::Error::other)?
     }

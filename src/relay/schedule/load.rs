@@ -22,6 +22,9 @@ pub(super) struct Load {
     pub(super) way: Result<(NextHop, Outgoing), Trouble>,
 }
 
+/// A recipient by its number, and where it is.
+type Seated = (u32, Recipient, Mailbox);
+
 /// What recipients have in common that share a conversation.
 #[derive(PartialEq, Eq)]
 struct Shared {
@@ -37,7 +40,7 @@ impl Dispatch {
         let Some(message) = self.queue.message(id)? else { return Ok(Vec::new()) };
         let settings = self.settings.load();
         let filing = self.queue.filing();
-        let mut groups: Vec<(Shared, Vec<(u32, Recipient, Mailbox)>)> = Vec::new();
+        let mut groups: Vec<(Shared, Vec<Seated>)> = Vec::new();
         for seat in dues.iter().map(|due| due.seat) {
             let Some(recipient) = self.queue.recipient(seat)?.filter(|recipient| recipient.state == State::Waiting) else { continue };
             let To::Mailbox(mailbox) = recipient.to.clone() else { continue };
@@ -85,10 +88,10 @@ impl Dispatch {
     }
 }
 
-fn load(id: QueueId, message: &Message, text: &Kept, shared: Shared, seated: Vec<(u32, Recipient, Mailbox)>) -> Load {
+fn load(id: QueueId, message: &Message, text: &Kept, shared: Shared, seated: Vec<Seated>) -> Load {
     let Shared { sender, via, hop } = shared;
     let text = via.map_or_else(|| text.clone(), |via| text.below(format!("Delivered-To: {via}\n")));
-    let to = |(number, recipient, path): &(u32, Recipient, Mailbox)| outgoing::To {
+    let to = |(number, recipient, path): &Seated| outgoing::To {
         index: *number,
         path: path.clone(),
         notify: recipient.notify,

@@ -3,7 +3,7 @@
 //! Owns the tasks that empty the queue. Promises that a hop which is down is probed with one message at growing intervals, and
 //! holds up no other; that a message leaves the queue only after its peer, or a report to its sender, has taken over; and that
 //! what is under way when the server stops is settled, or waits on. Bounds: [`HOPS`] hops at a time, the connections to each as
-//! configured, one message in memory for each connection.
+//! configured, [`TEXTS_KIB`] of texts in memory.
 //!
 //! Reading order: here (which hop), [`hop`] (what is sent to it, and when it is let alone), [`load`] (from the queue to a
 //! conversation), [`outcome`] (what becomes of recipients), [`pace`] (how long until the next attempt).
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{self, JoinSet};
 use tokio::time::{self, Instant};
 
@@ -47,6 +47,9 @@ const IDLE: Duration = Duration::from_secs(30);
 /// A turn can become visible so long after the time that it bears: its message waited for the disk.
 const LATE: SignedDuration = SignedDuration::from_mins(10);
 
+/// KiB of texts that are in memory at a time. Texts that lie in files are not.
+const TEXTS_KIB: u32 = 64 * 1024;
+
 /// After an error of the queue.
 const ERROR: Duration = Duration::from_secs(5);
 
@@ -59,6 +62,8 @@ pub struct Dispatch {
     listening: Vec<SocketAddr>,
     settings: ArcSwap<Settings>,
     changed: Notify,
+    /// Memory for texts, by KiB.
+    texts: Semaphore,
     work: Mutex<HashMap<Hop, Work>>,
     ledger: Arc<Ledger>,
     /// When the next message may go to hops with a rate.
@@ -93,6 +98,7 @@ impl Dispatch {
             listening,
             settings: ArcSwap::new(settings),
             changed: Notify::new(),
+            texts: Semaphore::new(TEXTS_KIB as usize),
             work: Mutex::default(),
             ledger,
             slots: Mutex::default(),

@@ -5,17 +5,18 @@ use std::io;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::sync::SemaphorePermit;
 use tokio::task;
 
 use super::super::notice::{self, News};
 use super::super::settings::Settings;
 use super::super::verdict::{Diagnostic, SuccessReport, Trouble, Verdict};
-use super::Dispatch;
 use super::load::Load;
 use super::pace::{self, Step};
+use super::{Dispatch, TEXTS_KIB};
 use crate::ledger::{Row, Status};
 use crate::mail::QueueId;
-use crate::spool::outgoing::{Attempt, Due, Hop, Kept, Message, Outcome, Recipient};
+use crate::spool::outgoing::{Attempt, Due, Hop, Kept, Message, Outcome, Place, Recipient};
 use crate::telemetry::event::{Event, Onward, Stage};
 
 /// What a message told about its hop.
@@ -39,6 +40,7 @@ struct Decided {
 impl Dispatch {
     /// Sends what is due of one message, and settles it.
     pub(super) async fn send(self: &Arc<Self>, hop: &Hop, dues: &[Due]) -> io::Result<Sent> {
+        let _room = self.room(dues).await?;
         let (schedule, asked, wanted) = (Arc::clone(self), hop.clone(), dues.to_vec());
         let loads = task::spawn_blocking(move || schedule.load(&asked, &wanted)).await.map_err(io::Error::other)??;
         let mut sent = Sent::Nothing;
@@ -55,6 +57,17 @@ impl Dispatch {
             sent = Sent::Reached;
         }
         Ok(sent)
+    }
+
+    /// Waits until there is memory for the text of that message. It is looked up here: that is cheaper than a change of threads.
+    async fn room(&self, dues: &[Due]) -> io::Result<Option<SemaphorePermit<'_>>> {
+        let Some(due) = dues.first() else { return Ok(None) };
+        let octets = match self.queue.message(due.seat.id)? {
+            Some(Message { place: Place::Row, octets, .. }) => octets,
+            _ => 0,
+        };
+        let kib = u32::try_from(octets / 1024 + 1).unwrap_or(TEXTS_KIB).min(TEXTS_KIB);
+        self.texts.acquire_many(kib).await.map(Some).map_err(io::Error::other)
     }
 
     async fn conclude(self: &Arc<Self>, hop: &Hop, load: Load, verdicts: Vec<Verdict>) -> io::Result<()> {
@@ -125,7 +138,7 @@ fn decide(settings: &Settings, message: &Message, number: u32, recipient: Recipi
     match verdict {
         Verdict::Delivered(taken) => {
             let wanted = recipient.notify.is_some_and(|notify| notify.success) && taken.report == SuccessReport::Ours;
-            done(recipient, wanted.then(|| News::Relayed { taken, at: now }))
+            done(recipient, wanted.then_some(News::Relayed { taken, at: now }))
         }
         Verdict::Failed(trouble) => {
             let attempt = attempt(&trouble, now);

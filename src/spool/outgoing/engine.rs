@@ -103,8 +103,11 @@ pub(super) struct Engine {
     making: Mutex<()>,
 }
 
+/// A key and what lies under it.
+pub(super) type Row = (Box<[u8]>, Box<[u8]>);
+
 /// Rows, in order.
-pub(super) type Rows<'a> = Box<dyn Iterator<Item = io::Result<(Box<[u8]>, Box<[u8]>)>> + 'a>;
+pub(super) type Rows<'a> = Box<dyn Iterator<Item = io::Result<Row>> + 'a>;
 
 impl Engine {
     pub(super) fn open(path: &Path) -> io::Result<Self> {

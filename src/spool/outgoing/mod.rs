@@ -41,7 +41,7 @@ pub mod settle;
 pub mod text;
 pub mod turns;
 
-use engine::{Durable, Engine, Family};
+use engine::{Durable, Engine, Family, Row};
 
 pub use entry::{Entered, Entry};
 pub use key::{Due, Filing, Hop, Seat, Turn};
@@ -129,7 +129,7 @@ impl Queue {
     pub fn recipients(&self, id: QueueId, from: u32, limit: usize) -> io::Result<Vec<(u32, Recipient)>> {
         let begin = Seat { id, number: from }.key();
         let end = id.number().checked_add(1).map(|next| next.to_be_bytes().to_vec());
-        let row = |row: io::Result<(Box<[u8]>, Box<[u8]>)>| {
+        let row = |row: io::Result<Row>| {
             let (key, value) = row?;
             let seat = Seat::read(&key).ok_or(io::ErrorKind::InvalidData)?;
             Ok((seat.number, record::read(&value)?))
