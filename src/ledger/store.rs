@@ -27,6 +27,9 @@ const BUFFER_OCTETS: usize = 8 << 20;
 /// The log that may have to be read again when the store is opened.
 const LOG_OCTETS: u64 = 32 << 20;
 
+/// Words of a usual row.
+const ENTRIES: usize = 10;
+
 const FAMILIES: [&str; 2] = ["rows", "index"];
 
 /// The delivery log cannot be read or written.
@@ -83,12 +86,14 @@ impl Store {
         let database = self.database()?;
         let [by_number, by_word] = database.families()?;
         let mut batch = WriteBatch::default();
+        let mut entries = Vec::with_capacity(rows.len() * ENTRIES);
         for row in rows {
             batch.put_cf(by_number, row_key(row.number), schema::encode(row)?);
-            for word in schema::words(row) {
-                batch.put_cf(by_word, word.key(row.number), b"");
-            }
+            entries.extend(schema::words(row).into_iter().map(|word| word.key(row.number)));
         }
+        // The engine inserts neighbours much faster than strangers.
+        entries.sort_unstable();
+        entries.iter().for_each(|entry| batch.put_cf(by_word, entry, b""));
         Ok(database.0.write(batch)?)
     }
 
