@@ -91,6 +91,10 @@ fn it_is_given_up_with_a_code_and_taken_away_by_an_admin() {
     Browser::inside(house.world.admin(), "admin", PASSWORD);
     let _ = set_up(&mut browser);
     password(&mut Browser::new(house.world.admin()));
+    // An open session is not enough to exchange it for another.
+    let secret = browser.post("/account/second/new", &[]).input("secret").expect("a secret is shown");
+    let other = browser.post("/account/second", &[("secret", &secret), ("code", &Authenticator::knowing(&secret).code(0))]);
+    assert!(other.status == 422 && other.words().contains("already"), "{}", other.words());
     assert!(house.world.done(&["master", "totp", "admin"]).contains("yes"));
     house.world.done(&["master", "totp", "admin", "--reset"]);
     Browser::inside(house.world.admin(), "admin", PASSWORD);

@@ -49,6 +49,10 @@ pub fn is_set(context: &Context, name: &Name) -> Result<bool, Problem> {
 /// Sets the caller's own up, if its authenticator knows the secret; the recovery codes, shown this once.
 pub fn set_up(context: &Context, caller: &Caller, secret: &str, code: &str) -> Result<Vec<String>, Problem> {
     let name = own(caller)?;
+    // Whoever finds a session open must not exchange the factor for one of its own.
+    if is_set(context, &name)? {
+        return Err(Problem::new(Kind::InUse, "There is a second factor already: do without it first.".into()).at("code"));
+    }
     let parsed = totp_rs::Secret::try_from_base32(secret.trim()).ok().and_then(|secret| <[u8; 20]>::try_from(secret.as_ref()).ok());
     let secret = parsed.ok_or_else(|| Problem::new(Kind::BadValue, "the secret is not the one that was shown; begin again".into()))?;
     if step(&secret, code).is_none() {
