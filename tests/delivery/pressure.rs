@@ -74,8 +74,9 @@ fn a_log_that_is_full_defers_until_its_mail_is_durable() {
         }
     };
     assert_eq!(refused, Failure::DiskFull);
-    // 64 KiB have room for 128 records of 512 octets; at most every other one says that an earlier message is done.
-    assert!((64..=128).contains(&taken), "{taken}");
+    // 64 KiB have room for 128 records of 512 octets; at most every other one says that an earlier message is done, and the
+    // slower the machine, the more checkpoints are tried meanwhile, each with a record of its own.
+    assert!((32..=128).contains(&taken), "{taken}");
     assert!(world.spool.checkpoint().is_err());
     assert_eq!(world.send(to(2, "bob")), Err(Failure::DiskFull));
     world.disk.set(|fault| fault.unsettled = false);
