@@ -87,6 +87,8 @@ impl Mx {
     }
 
     fn serve(&self, stream: TcpStream) -> std::io::Result<()> {
+        // Replies to commands that came together are not to wait for each other's acknowledgement.
+        stream.set_nodelay(true)?;
         let mut reader = BufReader::new(stream.try_clone()?);
         let mut writer = stream;
         let mut say = |line: &str| writer.write_all(format!("{line}\r\n").as_bytes());
