@@ -134,7 +134,7 @@ impl Maildirs {
                 }
                 Effect::PopRenamed { id, from, to } => self.alone(|| self.renamed(*id, from, to))?,
                 Effect::PopTrashed { id, name } => self.alone(|| self.trashed(*id, name))?,
-                Effect::PopPurged { id, .. } => self.alone(|| self.purged(*id))?,
+                Effect::PopPurged { id, name } => self.alone(|| self.purged(*id, name))?,
                 _ => {}
             }
         }
@@ -271,7 +271,12 @@ impl Maildirs {
         Ok(())
     }
 
-    fn purged(&self, id: AccountId) -> io::Result<()> {
+    fn purged(&self, id: AccountId, name: &Name) -> io::Result<()> {
+        let path = self.path(name);
+        if self.holder(&path)? == Holder::Account(id) {
+            // A crash came between the deletion and the way to the trash, and nobody has seen to it yet.
+            self.put_away(id, &path)?;
+        }
         let (kept, purged) = (self.trash(id), self.root().join(TRASH).join(format!("{}{PURGED}", id.0)));
         let missing = |done: io::Result<()>| match done {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -424,6 +424,20 @@ fn mail_that_came_under_a_new_name_before_the_folder_moved_joins_the_old() {
 }
 
 #[test]
+fn a_purge_finds_a_folder_that_has_not_reached_the_trash() {
+    let mut machine = Machine::new();
+    assert!(machine.start());
+    let (maildirs, spool) = machine.running.as_ref().unwrap();
+    assert!(accept(spool, "Subject: x\n\nold\n", vec![vec![to(1, "alice")]], Outcomes::Each)[0].is_ok());
+    let (id, alice) = named(1, "alice");
+    // Of another account, the folder stays.
+    maildirs.follow(&[Effect::PopPurged { id: named(2, "alice").0, name: alice.clone() }]).unwrap();
+    assert_eq!(maildirs.usage(id, &alice).unwrap().messages, 1);
+    maildirs.follow(&[Effect::PopPurged { id, name: alice }]).unwrap();
+    assert!(!machine.disk.files().keys().any(|path| path.contains("/mail/")));
+}
+
+#[test]
 fn a_disk_without_room_refuses_before_anything_is_written() {
     let mut machine = Machine::new();
     assert!(machine.start());
