@@ -12,6 +12,8 @@ mod message;
 mod name_server;
 #[path = "relay/peer.rs"]
 mod peer;
+#[path = "world/port.rs"]
+mod port;
 #[path = "relay/pure.rs"]
 mod pure;
 #[path = "relay/reports.rs"]

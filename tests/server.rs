@@ -16,6 +16,8 @@ mod house;
 mod messages;
 #[path = "server/names.rs"]
 mod names;
+#[path = "world/port.rs"]
+mod port;
 #[path = "server/process.rs"]
 mod process;
 #[path = "server/proxies.rs"]

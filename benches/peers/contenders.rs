@@ -13,9 +13,10 @@ use crate::load::group::Group;
 use crate::load::server::{Door, Server};
 use crate::load::{aliases, boxes};
 use crate::world::dovecot::Dovecot;
+use crate::world::folder;
+use crate::world::port::Port;
 use crate::world::postfix::{Postfix, map};
 use crate::world::process::{Process, until};
-use crate::world::{folder, free_address};
 
 /// Debian gives the user and the group `mail` this number on every machine.
 const MAIL_ID: u32 = 8;
@@ -90,17 +91,18 @@ pub fn dovecot() -> Server {
 
 /// `smtp-sink` throws everything away: the most that the client can send.
 pub fn sink() -> Server {
-    let address = free_address();
-    let start = || {
+    let port = Port::new();
+    let address = port.address();
+    let start = move || {
         let folder = folder("restante-sink-");
         let mut command = Command::new("/usr/sbin/smtp-sink");
         command.args(["-u", "postfix", &address.to_string(), "1000"]);
         let process = Process::start(&mut command, &folder.path().join("log"));
         let up = until(Duration::from_secs(10), || std::net::TcpStream::connect(address).ok());
         assert!(up.is_some(), "smtp-sink does not listen: {}", fs::read_to_string(folder.path().join("log")).unwrap_or_default());
-        (process, folder)
+        (process, folder, port)
     };
-    let started = Group::start("sink", start, |(process, _)| process.id());
+    let started = Group::start("sink", start, |(process, ..)| process.id());
     let door = Door { name: "smtp-sink", address, protocol: Protocol::Smtp };
     Server::new(started, vec![door], None)
 }

@@ -11,7 +11,6 @@ mod client;
 
 use std::error::Error;
 use std::fs;
-use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -21,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use client::{Client, Door, fetch_each, fetch_pipelined, open, poll};
 use serde_json::Value;
+use world::port::Port;
 use world::process::{Process, until};
 use world::program::done;
 use world::{Settings, User, World};
@@ -77,7 +77,7 @@ fn main() -> Outcome {
     if root && Path::new("/usr/lib/dovecot/pop3").exists() {
         println!("Dovecot, the same Maildirs");
         let dovecot = Dovecot::over(&world, &password)?;
-        let theirs = Server { door: Door::clear(dovecot.address), pid: None, password: &password };
+        let theirs = Server { door: Door::clear(dovecot.port.address()), pid: None, password: &password };
         theirs.opens("many", MESSAGES)?;
         theirs.fetches("many", MESSAGES)?;
     }
@@ -257,7 +257,7 @@ fn middle(mut times: Vec<Duration>) -> Duration {
 
 /// Dovecot's POP3 over the Maildirs of a world, with an index of its own, as it is by default.
 struct Dovecot {
-    address: SocketAddr,
+    port: Port,
     _folder: tempfile::TempDir,
     _master: Process,
 }
@@ -269,8 +269,8 @@ impl Dovecot {
         let index = folder.path().join("index");
         fs::create_dir(&index)?;
         fs::set_permissions(&index, fs::Permissions::from_mode(0o777))?;
-        let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let (base, port) = (folder.path().display(), address.port());
+        let own = Port::new();
+        let (base, port) = (folder.path().display(), own.address().port());
         let mail = world.maildir("%n").path().display().to_string();
         let text = format!(
             "base_dir = {base}/run\nstate_dir = {base}/state\nlog_path = {base}/log\nprotocols = pop3\nlisten = 127.0.0.1\nssl = no\n\
@@ -285,7 +285,7 @@ impl Dovecot {
         fs::write(&config, text)?;
         let mut command = Command::new("/usr/sbin/dovecot");
         let master = Process::start(command.arg("-F").arg("-c").arg(&config), &folder.path().join("output")).with_children();
-        until(Duration::from_secs(30), || std::net::TcpStream::connect(address).ok()).ok_or("Dovecot does not listen")?;
-        Ok(Self { address, _folder: folder, _master: master })
+        until(Duration::from_secs(30), || std::net::TcpStream::connect(own.address()).ok()).ok_or("Dovecot does not listen")?;
+        Ok(Self { port: own, _folder: folder, _master: master })
     }
 }

@@ -1,10 +1,11 @@
 //! WebDriver (W3C), as much of it as these tests need: JSON over HTTP to chromedriver.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
 use super::client::raw;
+use super::world::port::Port;
 use super::world::process::{Process, until};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -24,7 +25,7 @@ pub enum Script {
 
 /// A browser with its driver; both end with the value.
 pub struct Driver {
-    address: SocketAddr,
+    port: Port,
     session: String,
     site: SocketAddr,
     _process: Process,
@@ -35,11 +36,11 @@ impl Driver {
     /// A browser for the site at `site`.
     pub fn new(site: SocketAddr, script: Script) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let port = Port::new();
         let mut command = Command::new("chromedriver");
-        command.arg(format!("--port={}", address.port())).env("HOME", folder.path());
+        command.arg(format!("--port={}", port.address().port())).env("HOME", folder.path());
         let process = Process::start(&mut command, &folder.path().join("driver.log")).with_children();
-        let mut driver = Self { address, session: String::new(), site, _process: process, _folder: folder };
+        let mut driver = Self { port, session: String::new(), site, _process: process, _folder: folder };
         let ready = until(PATIENCE, || (driver.try_send("GET", "/status", &Value::Null)?["ready"] == true).then_some(()));
         assert!(ready.is_some(), "chromedriver does not start; `tests/install test` installs what is missing");
         let javascript = if script == Script::Runs { 1 } else { 2 };
@@ -57,11 +58,11 @@ impl Driver {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            self.address,
+            self.port.address(),
             body.len()
         );
-        std::net::TcpStream::connect(self.address).ok()?;
-        raw(self.address, request.as_bytes()).json().get("value").cloned()
+        std::net::TcpStream::connect(self.port.address()).ok()?;
+        raw(self.port.address(), request.as_bytes()).json().get("value").cloned()
     }
 
     fn send(&self, method: &str, path: &str, body: &Value) -> Value {
@@ -165,9 +166,4 @@ impl Drop for Driver {
         // Ends the browser; the driver itself is ended after it.
         let _ = self.try_send("DELETE", &format!("/session/{}", self.session), &Value::Null);
     }
-}
-
-/// A port that nobody uses: somebody may take it before us, and the test then says so.
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a port").port()
 }

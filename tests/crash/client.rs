@@ -2,7 +2,18 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+/// Sets its flag when it goes, however that comes about: threads that work until they are told to stop would go on for ever
+/// after a failed assertion.
+pub struct StopAtEnd<'a>(pub &'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// How long an answer may take. Longer is a failure of its own.
 const ANSWER: Duration = Duration::from_secs(30);

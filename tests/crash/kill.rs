@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use rand::RngExt;
 
-use crate::client::{Protocol, Session, message};
+use crate::client::{Protocol, Session, StopAtEnd, message};
 use crate::world::World;
 use crate::world::process::until;
 
@@ -111,6 +111,7 @@ fn nothing_acknowledged_is_lost() {
     let (smtp, lmtp) = (world.smtp(), world.lmtp());
     let mut deaths = Vec::new();
     std::thread::scope(|scope| {
+        let _stop = StopAtEnd(&stop);
         let servers =
             [(smtp, Protocol::Smtp), (smtp, Protocol::Smtp), (smtp, Protocol::Smtp), (lmtp, Protocol::Lmtp), (lmtp, Protocol::Lmtp)];
         for (worker, (server, protocol)) in servers.into_iter().enumerate() {
@@ -120,16 +121,15 @@ fn nothing_acknowledged_is_lost() {
         for round in 0..ROUNDS {
             let dead = AtomicBool::new(false);
             std::thread::scope(|scope| {
+                let _dead = StopAtEnd(&dead);
                 scope.spawn(|| administer(&world, round, &told, &dead));
                 sleep(LIFE.mul_f64(rand::rng().random()));
                 world.kill();
                 deaths.push(Instant::now());
-                dead.store(true, Ordering::Relaxed);
             });
             world.bury();
             world.start();
         }
-        stop.store(true, Ordering::Relaxed);
     });
     let told = told.into_inner().expect("no thread panicked");
     assert!(told.taken.len() > ROUNDS && told.added.len() > ROUNDS / 2, "too little happened: {} {}", told.taken.len(), told.added.len());

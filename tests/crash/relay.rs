@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 
-use crate::client::{Protocol, Session, message};
+use crate::client::{Protocol, Session, StopAtEnd, message};
 use crate::mx::Mx;
 use crate::world::process::until;
 use crate::world::{Settings, User, World};
@@ -71,6 +71,7 @@ fn mail_that_is_sent_on_outlives_every_crash() {
     let (told, stop, rounds) = (Mutex::new(BTreeSet::new()), AtomicBool::new(false), rounds());
     let smtp = world.smtp();
     std::thread::scope(|scope| {
+        let _stop = StopAtEnd(&stop);
         for worker in 0..CLIENTS {
             let (told, stop) = (&told, &stop);
             scope.spawn(move || send(smtp, worker, told, stop));
@@ -81,7 +82,6 @@ fn mail_that_is_sent_on_outlives_every_crash() {
             world.bury();
             world.start();
         }
-        stop.store(true, Ordering::Relaxed);
     });
     let told = told.into_inner().expect("no thread panicked");
     assert!(told.len() > rounds, "too little happened: {}", told.len());

@@ -10,10 +10,11 @@ use serde_json::Value;
 
 use crate::servers::Server;
 use crate::world::maildir::{Maildir, Message};
+use crate::world::port::Port;
 use crate::world::postfix::{Postfix, map};
 use crate::world::process::{Process, until};
 use crate::world::program::done;
-use crate::world::{Settings, User, World, folder, free_address, root_or_skip};
+use crate::world::{Settings, User, World, folder, root_or_skip};
 use crate::{same, tidy, without_last_line_end};
 
 /// How long mail may take through several servers.
@@ -173,16 +174,16 @@ fn servers_of_other_makes_take_what_we_send() {
 #[test]
 fn many_messages_reach_a_sink_each_once() {
     const MESSAGES: &str = "500";
-    let (place, address) = (folder("restante-sink-"), free_address());
+    let (place, port) = (folder("restante-sink-"), Port::new());
     let log = place.path().join("log");
     let mut command = Command::new("/usr/sbin/smtp-sink");
-    command.args(["-u", "root", "-c", "-8", &address.to_string(), "100"]);
+    command.args(["-u", "root", "-c", "-8", &port.address().to_string(), "100"]);
     if !root_or_skip("smtp-sink") {
         return;
     }
     let _sink = Process::start(&mut command, &log);
-    until(ARRIVED, || std::net::TcpStream::connect(address).ok()).expect("smtp-sink listens");
-    let world = sending(&[("far.test", address.port())]);
+    until(ARRIVED, || std::net::TcpStream::connect(port.address()).ok()).expect("smtp-sink listens");
+    let world = sending(&[("far.test", port.address().port())]);
     world.alias("away@example.org", &["someone@far.test"]);
     let to = world.smtp().to_string();
     done("smtp-source", &["-s", "10", "-m", MESSAGES, "-f", "sender@example.org", "-t", "away@example.org", &to], b"");

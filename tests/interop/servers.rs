@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::world::folder;
 use crate::world::maildir::Maildir;
+use crate::world::port::Port;
 use crate::world::process::{Process, until};
-use crate::world::{folder, free_address};
 
 /// The system user `mail`, who gets the mail.
 const MAIL: u32 = 8;
@@ -22,7 +23,7 @@ const MAIL: u32 = 8;
 /// A server that delivers to one Maildir.
 pub struct Server {
     folder: TempDir,
-    address: SocketAddr,
+    port: Port,
     _process: Process,
 }
 
@@ -73,12 +74,12 @@ impl Server {
             return None;
         }
         let folder = folder("restante-server-");
-        let (here, address) = (folder.path().to_owned(), free_address());
+        let (here, port) = (folder.path().to_owned(), Port::new());
         for part in ["spool", "mail"] {
             fs::create_dir(here.join(part)).expect("a folder");
             chown(here.join(part), Some(MAIL), Some(MAIL)).expect("the tests run as root");
         }
-        fs::write(here.join("conf"), conf(&here, address)).expect("a configuration");
+        fs::write(here.join("conf"), conf(&here, port.address())).expect("a configuration");
         fs::set_permissions(here.join("conf"), fs::Permissions::from_mode(0o644)).expect("our own file");
         let users = "Debian-exim:x:8:8::/nowhere:/bin/false\nopensmtpd:x:65001:65001::/nowhere:/bin/false\nopensmtpq:x:65002:65002::/nowhere:/bin/false\n";
         let groups = "Debian-exim:x:8:\nopensmtpd:x:65001:\nopensmtpq:x:65002:\n";
@@ -90,17 +91,17 @@ impl Server {
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", &script]).env("HERE", &here).env("ROOT", root());
         let mut process = Process::start(&mut command, &here.join("log")).with_children();
-        let up = until(Duration::from_secs(30), || (TcpStream::connect(address).is_ok() || !process.runs()).then_some(()));
+        let up = until(Duration::from_secs(30), || (TcpStream::connect(port.address()).is_ok() || !process.runs()).then_some(()));
         if up.is_none() || !process.runs() {
             eprintln!("skipped: {program} does not run here:\n{}", fs::read_to_string(here.join("log")).unwrap_or_default());
             return None;
         }
-        Some(Self { folder, address, _process: process })
+        Some(Self { folder, port, _process: process })
     }
 
     /// Where it takes mail.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// All that it has said.

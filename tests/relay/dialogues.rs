@@ -12,6 +12,7 @@ use rustls::RootCertStore;
 
 use super::message::{message, settings, short, unreadable};
 use super::peer::Peer;
+use super::port::Port;
 
 const TEXT: &[u8] = b"Subject: x\n\n.dot\nend\n";
 
@@ -471,10 +472,9 @@ async fn a_smarthost_hears_who_we_are() {
 
 #[tokio::test]
 async fn a_host_that_does_not_listen_is_a_deferral() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
-    let hop = NextHop { place: Place::Via(Via { host: HostName::Address([127, 0, 0, 1].into()), port }), tls: Tls::Opportunistic };
+    let port = Port::new();
+    let via = Via { host: HostName::Address([127, 0, 0, 1].into()), port: port.address().port() };
+    let hop = NextHop { place: Place::Via(via), tls: Tls::Opportunistic };
     let verdicts = courier(settings()).carry(&hop, &message(&["a@x.example", "b@x.example"], TEXT)).await;
     assert_eq!(verdicts.len(), 2);
     assert!(shorts(&verdicts).iter().all(|told| told.starts_with("deferred 4.4.1 no connection to the host")), "{verdicts:?}");

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::house::{PATIENCE, furnish, text, until};
+use crate::port::Port;
 
 /// Binds the addresses in its first argument, and becomes the server with those sockets from descriptor 3 on.
 const HAND_OVER: &str = r#"
@@ -81,14 +82,10 @@ fn serve(command: &mut Command, folder: &Path) -> Child {
     command.spawn().unwrap()
 }
 
-/// An address that nobody listens on at the moment.
-fn free() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
-
 #[test]
 fn sockets_are_told_apart_by_their_names() {
-    let (lmtp, smtp) = (free(), free());
+    let ports = [Port::new(), Port::new()];
+    let [lmtp, smtp] = ports.each_ref().map(|port| port.address().to_string());
     let mut unit = Unit::start("lmtp:smtp", &[lmtp.clone(), smtp.clone()], |text| text);
     let run = unit.run();
     assert_eq!((&run["smtp"], &run["lmtp"]), (&serde_json::json!([smtp]), &serde_json::json!([lmtp])));
@@ -98,7 +95,8 @@ fn sockets_are_told_apart_by_their_names() {
 
 #[test]
 fn sockets_without_such_names_are_told_apart_by_their_addresses() {
-    let (lmtp, smtp) = (free(), free());
+    let ports = [Port::new(), Port::new()];
+    let [lmtp, smtp] = ports.each_ref().map(|port| port.address().to_string());
     // systemd gives a socket the name of its unit where the unit has no FileDescriptorName.
     let mut unit = Unit::start("restante.socket:restante.socket", &[lmtp.clone(), smtp.clone()], |text| {
         let text = text.replace("[smtp]\nlisten = [\"127.0.0.1:0\"]", &format!("[smtp]\nlisten = [\"{smtp}\"]"));
@@ -125,7 +123,8 @@ fn a_unix_socket_is_known_by_its_path() {
 
 #[test]
 fn a_socket_that_nothing_tells_is_refused_with_what_to_do() {
-    let stray = free();
+    let port = Port::new();
+    let stray = port.address().to_string();
     let mut unit = Unit::start("", std::slice::from_ref(&stray), |text| text);
     let mut status = None;
     until("the server has given up", || {

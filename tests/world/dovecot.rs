@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::folder;
+use super::port::Port;
 use super::process::{Process, until};
-use super::{folder, free_address};
 
 /// How long it may take until Dovecot listens.
 const READY: Duration = Duration::from_secs(30);
@@ -17,7 +18,7 @@ const READY: Duration = Duration::from_secs(30);
 /// A Dovecot with its folder, which ends when this is dropped.
 pub struct Dovecot {
     folder: TempDir,
-    address: SocketAddr,
+    port: Port,
     master: Process,
 }
 
@@ -38,17 +39,17 @@ impl Dovecot {
     /// Starts one with the configuration that `text` makes, but for its folders.
     pub fn with(text: impl FnOnce(&Path, SocketAddr) -> String) -> Self {
         let folder = folder("restante-dovecot-");
-        let (base, address) = (folder.path().display(), free_address());
+        let (base, port) = (folder.path().display(), Port::new());
         let text = format!(
             "{}\nbase_dir = {base}/run\nstate_dir = {base}/state\nlog_path = {base}/log\nservice anvil {{\n chroot =\n}}\n",
-            text(folder.path(), address)
+            text(folder.path(), port.address())
         );
         let config = folder.path().join("dovecot.conf");
         fs::write(&config, text).expect("dovecot.conf");
         let command = &mut Command::new("/usr/sbin/dovecot");
         let master = Process::start(command.arg("-F").arg("-c").arg(&config), &folder.path().join("output")).with_children();
-        let dovecot = Self { folder, address, master };
-        let up = until(READY, || TcpStream::connect(address).ok());
+        let dovecot = Self { folder, port, master };
+        let up = until(READY, || TcpStream::connect(dovecot.address()).ok());
         assert!(up.is_some(), "Dovecot does not listen:\n{}", dovecot.log());
         dovecot
     }
@@ -60,7 +61,7 @@ impl Dovecot {
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// The process that all its others are children of.

@@ -6,13 +6,14 @@
 
 pub mod dovecot;
 pub mod maildir;
+pub mod port;
 pub mod postfix;
 pub mod process;
 pub mod program;
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -22,6 +23,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use maildir::Maildir;
+use port::Port;
 use process::{Process, until};
 
 /// The binary under test.
@@ -60,6 +62,8 @@ pub struct World {
     folder: TempDir,
     user: User,
     settings: Settings,
+    /// Where the server listens after every start, as an upstream MTA would have it: SMTP, LMTP, POP3, POP3 inside TLS.
+    ports: [Port; 4],
     addresses: Addresses,
     server: Option<Process>,
 }
@@ -99,7 +103,8 @@ impl World {
     /// A server that has not been started yet.
     pub fn idle(user: User, settings: Settings) -> Self {
         let folder = folder("restante-test-");
-        let world = Self { folder, user, settings, addresses: Addresses::default(), server: None };
+        let ports = std::array::from_fn(|_| Port::new());
+        let world = Self { folder, user, settings, ports, addresses: Addresses::default(), server: None };
         let sockets = world.path().join("lmtp");
         fs::create_dir(&sockets).expect("a folder");
         if user == User::Mail {
@@ -169,9 +174,8 @@ impl World {
         fs::read_to_string(self.path().join("server.log")).unwrap_or_default()
     }
 
-    /// The first start takes free ports; later ones take the same, as an upstream MTA would have it.
     fn configure(&self) {
-        let listen = |known: Option<SocketAddr>| known.map_or_else(|| "127.0.0.1:0".to_owned(), |address| address.to_string());
+        let [smtp, lmtp, pop3, pop3_tls] = self.ports.each_ref().map(Port::address);
         let mut text = String::new();
         write!(
             text,
@@ -184,12 +188,8 @@ impl World {
              [admin]\nlisten = \"127.0.0.1:0\"\n{tables}\n",
             spool = self.spool(),
             mail = self.spool().join("mail"),
-            smtp = listen(self.addresses.smtp),
             more = self.settings.smtp,
-            lmtp = listen(self.addresses.lmtp),
             socket = self.lmtp_socket().display(),
-            pop3 = listen(self.addresses.pop3),
-            pop3_tls = listen(self.addresses.pop3_tls),
             tables = self.settings.tables,
         )
         .expect("a string takes it");
@@ -354,11 +354,6 @@ pub fn folder(prefix: &str) -> TempDir {
     let folder = tempfile::Builder::new().prefix(prefix).tempdir().expect("a temporary folder");
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
     folder
-}
-
-/// An address on loopback that is free now, for programs that cannot choose one themselves.
-pub fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a free port")
 }
 
 fn first(run: &Value, protocol: &str) -> Option<SocketAddr> {

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::folder;
+use super::port::Port;
 use super::process::{Process, until};
 use super::program::done;
-use super::{folder, free_address};
 
 /// How long it may take until Postfix listens.
 const READY: Duration = Duration::from_secs(60);
@@ -42,7 +43,7 @@ postlog  unix-dgram n - n - 1 postlogd
 /// A Postfix with its folder, queue and log, which ends when this is dropped.
 pub struct Postfix {
     folder: TempDir,
-    address: SocketAddr,
+    port: Port,
     master: Process,
 }
 
@@ -55,7 +56,7 @@ impl Postfix {
             fs::create_dir(path(part)).expect("a folder");
         }
         done("chown", &["postfix", &path("data").display().to_string()], b"");
-        let address = free_address();
+        let port = Port::new();
         let base = folder.path().display();
         let main = format!(
             "compatibility_level = 3.6\nqueue_directory = {base}/queue\ndata_directory = {base}/data\n\
@@ -67,21 +68,21 @@ impl Postfix {
         // Before the lines are made: `postmap` wants to see a configuration.
         fs::write(path("etc/main.cf"), &main).expect("main.cf");
         fs::write(path("etc/main.cf"), main + &lines(folder.path())).expect("main.cf");
-        fs::write(path("etc/master.cf"), format!("{address} inet n - n - - smtpd{SERVICES}")).expect("master.cf");
+        fs::write(path("etc/master.cf"), format!("{} inet n - n - - smtpd{SERVICES}", port.address())).expect("master.cf");
         let config = path("etc").display().to_string();
         done("postfix", &["-c", &config, "check"], b"");
         let daemons = done("postconf", &["-c", &config, "-h", "daemon_directory"], b"");
         let master = Process::start(Command::new(format!("{}/master", daemons.trim())).args(["-c", &config, "-s"]), &path("master.log"))
             .with_children();
-        let postfix = Self { folder, address, master };
-        let up = until(READY, || TcpStream::connect(address).ok());
+        let postfix = Self { folder, port, master };
+        let up = until(READY, || TcpStream::connect(postfix.address()).ok());
         assert!(up.is_some(), "Postfix does not listen:\n{}", postfix.log());
         postfix
     }
 
     /// Where it takes mail.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// The process that all its others are children of.
