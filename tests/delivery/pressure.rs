@@ -77,7 +77,8 @@ fn a_log_that_is_full_defers_until_its_mail_is_durable() {
     // 64 KiB have room for 128 records of 512 octets; at most every other one says that an earlier message is done, and the
     // slower the machine, the more checkpoints are tried meanwhile, each with a record of its own.
     assert!((32..=128).contains(&taken), "{taken}");
-    assert!(world.spool.checkpoint().is_err());
+    // It fails, or finds that those before it have failed for all there is: neither makes room.
+    drop(world.spool.checkpoint());
     assert_eq!(world.send(to(2, "bob")), Err(Failure::DiskFull));
     world.disk.set(|fault| fault.unsettled = false);
     // It resumes by itself: nobody asks for a checkpoint here. What a sync has failed for is written anew, as the server does
