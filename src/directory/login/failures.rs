@@ -31,35 +31,32 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from
 /// Failures of an address that weigh like one of a name.
 const ADDRESS_WEIGHT: f64 = 5.0;
 
-/// Places in a table: 1 MiB each.
+/// Places in a table: 512 KiB each.
 const PLACES: usize = 1 << 16;
-
-#[derive(Clone, Copy)]
-struct Count {
-    failures: f64,
-    at: Instant,
-}
 
 struct Table {
     limit: Limit,
-    counts: Mutex<Vec<Count>>,
+    /// Since when the seconds of `forgotten_at` run.
+    start: Instant,
+    /// When each place's failures are all forgotten, in seconds. Zeros, so that what nobody has failed in takes no memory.
+    forgotten_at: Mutex<Vec<f64>>,
 }
 
 impl Table {
     fn new(limit: Limit, now: Instant) -> Self {
-        Self { limit, counts: Mutex::new(vec![Count { failures: 0.0, at: now }; PLACES]) }
+        Self { limit, start: now, forgotten_at: Mutex::new(vec![0.0; PLACES]) }
     }
 
     /// Failures that are not forgotten yet, after `more` of them.
     fn count(&self, place: u64, more: f64, now: Instant) -> f64 {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(count) = counts.get_mut(usize::try_from(place).unwrap_or_default() % PLACES) else { return 0.0 };
-        let forgotten = now.saturating_duration_since(count.at).as_secs_f64() / self.limit.forgotten.as_secs_f64();
-        let left = (count.failures - forgotten).max(0.0);
+        let mut forgotten_at = self.forgotten_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(at) = forgotten_at.get_mut(usize::try_from(place).unwrap_or_default() % PLACES) else { return 0.0 };
+        let (now, each) = (now.saturating_duration_since(self.start).as_secs_f64(), self.limit.forgotten.as_secs_f64());
+        let count = (*at - now).max(0.0) / each + more;
         if more > 0.0 {
-            *count = Count { failures: left + more, at: now };
+            *at = now + count * each;
         }
-        left + more
+        count
     }
 
     /// How long until one more is allowed.
