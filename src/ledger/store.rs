@@ -6,26 +6,25 @@ use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DBCompressionType, DBRawIteratorWithThreadMode, DBRecoveryMode,
-    DBWithThreadMode, LogLevel, Options, ReadOptions, SingleThreaded, WriteBatch,
-};
+use rocksdb::{Cache, ColumnFamily, ColumnFamilyDescriptor, DBRawIteratorWithThreadMode, ReadOptions, WriteBatch};
 
 use super::Settings;
 use super::row::Row;
 use super::schema::{self, HOUR, hour_key, row_key};
+use crate::sys::rocks::{self, Database, Limits};
 
-type Database = DBWithThreadMode<SingleThreaded>;
 pub(super) type Walk<'d> = DBRawIteratorWithThreadMode<'d, Database>;
 
 /// Blocks held in memory.
 const CACHE_OCTETS: usize = 8 << 20;
 
+/// Octets of a block, before compression.
+const BLOCK_OCTETS: usize = 16 << 10;
+
 /// Rows that are gathered in memory before they become a file, and again the same for the index.
 const BUFFER_OCTETS: usize = 8 << 20;
 
-/// The log that may have to be read again when the store is opened.
-const LOG_OCTETS: u64 = 32 << 20;
+const LIMITS: Limits = Limits { open_files: 128, buffers: 4 * BUFFER_OCTETS, log: 32 << 20 };
 
 /// Words of a usual row.
 const ENTRIES: usize = 10;
@@ -126,8 +125,11 @@ impl Open {
         let refused = |error: &dyn std::fmt::Display| Unreadable(format!("{} cannot be opened: {error}", settings.folder.display()));
         fs::create_dir_all(&settings.folder).map_err(|error| refused(&error))?;
         let cache = Cache::new_lru_cache(CACHE_OCTETS);
-        let families = FAMILIES.map(|name| ColumnFamilyDescriptor::new(name, family_options(&cache)));
-        Database::open_cf_descriptors(&database_options(), &settings.folder, families).map(Self).map_err(|error| refused(&error))
+        let families = FAMILIES
+            .map(|name| ColumnFamilyDescriptor::new(name, rocks::family_options(&rocks::ranged(&cache, BLOCK_OCTETS), BUFFER_OCTETS)));
+        Database::open_cf_descriptors(&rocks::database_options(LIMITS), &settings.folder, families)
+            .map(Self)
+            .map_err(|error| refused(&error))
     }
 
     fn families(&self) -> Result<[&ColumnFamily; 2], Unreadable> {
@@ -184,33 +186,4 @@ impl Open {
         }
         Ok(())
     }
-}
-
-fn database_options() -> Options {
-    let mut options = Options::default();
-    options.create_if_missing(true);
-    options.create_missing_column_families(true);
-    options.set_max_background_jobs(2);
-    options.set_max_open_files(128);
-    options.set_skip_stats_update_on_db_open(true);
-    options.set_max_total_wal_size(LOG_OCTETS);
-    // Rows are written without a sync, so after a power cut the log may end anywhere: what comes before it is good.
-    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
-    options.set_log_level(LogLevel::Warn);
-    options.set_keep_log_file_num(2);
-    options.set_bytes_per_sync(1 << 20);
-    options
-}
-
-fn family_options(cache: &Cache) -> Options {
-    let mut table = BlockBasedOptions::default();
-    table.set_block_cache(cache);
-    table.set_format_version(6);
-    table.set_block_size(16 << 10);
-    let mut options = Options::default();
-    options.set_block_based_table_factory(&table);
-    options.set_compression_type(DBCompressionType::Lz4);
-    options.set_write_buffer_size(BUFFER_OCTETS);
-    options.set_arena_block_size(64 << 10);
-    options
 }

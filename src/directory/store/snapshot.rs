@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 use rocksdb::{ReadOptions, SnapshotWithThreadMode};
 
-use super::engine::{Database, Engine, unreadable};
+use super::engine::{Engine, unreadable};
 use crate::directory::audit::Entry;
 use crate::directory::change::Refusal;
 use crate::directory::model::{
@@ -16,6 +16,7 @@ use crate::directory::rules::{self, Found, Records};
 use crate::directory::schema::{self, Family, Key, Prefix, Record, Referrer};
 use crate::directory::view::{Unreadable, View};
 use crate::mail::{Domain, Name};
+use crate::sys::rocks::Database;
 
 /// One consistent state of the directory.
 pub struct Snapshot<'a> {

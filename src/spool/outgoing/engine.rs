@@ -8,27 +8,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, CompactionDecision, DBCompressionType, DBRecoveryMode,
-    DBWithThreadMode, Direction, IteratorMode, LogLevel, MergeOperands, Options, ReadOptions, SingleThreaded, WriteBatch, WriteOptions,
+    Cache, ColumnFamily, ColumnFamilyDescriptor, CompactionDecision, DBCompressionType, Direction, IteratorMode, MergeOperands, Options,
+    ReadOptions, WriteBatch, WriteOptions,
 };
+
+use crate::sys::rocks::{self, Database, Limits};
 
 /// Blocks held in memory, beside those that the system holds.
 const CACHE_OCTETS: usize = 16 << 20;
 
-/// Write buffers of all families together.
-const BUFFER_OCTETS: usize = 64 << 20;
+/// Octets of a block, before compression.
+const BLOCK_OCTETS: usize = 8 << 10;
 
-/// Log that may have to be read again when the queue is opened.
-const LOG_OCTETS: u64 = 64 << 20;
-
-/// What a write buffer takes at a time.
-const ARENA_OCTETS: usize = 64 << 10;
-
-/// Table and blob files held open.
-const OPEN_FILES: i32 = 256;
-
-/// Ten bits a key: one lookup in a hundred reads a block for a key that is not there.
-const BLOOM_BITS: f64 = 10.0;
+const LIMITS: Limits = Limits { open_files: 256, buffers: 64 << 20, log: 64 << 20 };
 
 /// Texts from this size on lie in blob files.
 const BLOB_OCTETS: u64 = 512;
@@ -94,8 +86,6 @@ pub(super) enum Durable {
     Soon,
 }
 
-type Database = DBWithThreadMode<SingleThreaded>;
-
 /// The database. It is made with the first message: a server from which nothing leaves pays nothing for it.
 pub(super) struct Engine {
     path: PathBuf,
@@ -127,7 +117,7 @@ impl Engine {
         if self.database.get().is_none() {
             let cache = Cache::new_lru_cache(CACHE_OCTETS);
             let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family_options(family, &cache)));
-            let database = Database::open_cf_descriptors(&database_options(), &self.path, families).map_err(failed)?;
+            let database = Database::open_cf_descriptors(&rocks::database_options(LIMITS), &self.path, families).map_err(failed)?;
             return Ok(self.database.get_or_init(|| database));
         }
         self.database.get().ok_or_else(|| io::Error::other("the queue is not open"))
@@ -200,32 +190,16 @@ fn failed(error: rocksdb::Error) -> io::Error {
     io::Error::new(kind, format!("queue: {text}"))
 }
 
-fn database_options() -> Options {
-    let mut options = Options::default();
-    options.create_if_missing(true);
-    options.create_missing_column_families(true);
-    options.set_max_background_jobs(2);
-    options.set_max_open_files(OPEN_FILES);
-    options.set_max_file_opening_threads(4);
-    options.set_skip_stats_update_on_db_open(true);
-    options.set_db_write_buffer_size(BUFFER_OCTETS);
-    options.set_max_total_wal_size(LOG_OCTETS);
-    // A torn end of the log is a message that nobody was told of. Damage before it is an error.
-    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
-    options.set_log_level(LogLevel::Warn);
-    options.set_keep_log_file_num(4);
-    options.set_bytes_per_sync(1 << 20);
-    options
-}
-
 fn family_options(family: Family, cache: &Cache) -> Options {
-    let mut table = BlockBasedOptions::default();
-    table.set_block_cache(cache);
-    table.set_format_version(6);
-    table.set_block_size(8 << 10);
-    let mut options = Options::default();
+    let table = match family {
+        Family::Messages | Family::Recipients | Family::Hops => rocks::keyed(cache, BLOCK_OCTETS),
+        Family::Texts | Family::Due | Family::Turns | Family::Counts => rocks::ranged(cache, BLOCK_OCTETS),
+    };
+    let mut options = rocks::family_options(&table, family.buffer());
     match family {
-        Family::Due | Family::Turns => options.add_compact_on_deletion_collector_factory(RUN, DELETED, 0.5),
+        Family::Messages | Family::Recipients | Family::Due | Family::Turns => {
+            options.add_compact_on_deletion_collector_factory(RUN, DELETED, 0.5)
+        }
         Family::Texts => {
             options.set_enable_blob_files(true);
             options.set_min_blob_size(BLOB_OCTETS);
@@ -236,11 +210,7 @@ fn family_options(family: Family, cache: &Cache) -> Options {
             options.set_blob_gc_force_threshold(0.5);
             options.add_compact_on_deletion_collector_factory(RUN, DELETED, 0.5);
         }
-        Family::Messages | Family::Recipients => {
-            table.set_bloom_filter(BLOOM_BITS, false);
-            options.add_compact_on_deletion_collector_factory(RUN, DELETED, 0.5);
-        }
-        Family::Hops => table.set_bloom_filter(BLOOM_BITS, false),
+        Family::Hops => {}
         Family::Counts => {
             options.set_merge_operator_associative("sum", sum);
             options.set_compaction_filter("zeros", |_, _, value| match number(value) {
@@ -249,11 +219,6 @@ fn family_options(family: Family, cache: &Cache) -> Options {
             });
         }
     }
-    options.set_block_based_table_factory(&table);
-    options.set_compression_type(DBCompressionType::Lz4);
-    options.set_write_buffer_size(family.buffer());
-    options.set_arena_block_size(ARENA_OCTETS);
-    options.set_level_compaction_dynamic_level_bytes(true);
     options
 }
 
