@@ -234,3 +234,6 @@ pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
 fn damaged() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "a record of the queue is damaged")
 }
+
+#[cfg(test)]
+mod tests;
