@@ -142,8 +142,10 @@ async fn letter(
     recipients: Vec<Reported>,
 ) -> io::Result<Letter> {
     let (read, ret, most) = (text.clone(), message.ret, settings.returned);
-    let reading = task::spawn_blocking(move || Ok::<_, io::Error>((Returned::of(&read, ret, action, most)?, message_id(&read)?)));
-    let (returned, message_id) = reading.await.map_err(io::Error::other)??;
+    // A text that is lost is no reason to say nothing.
+    let nothing = || (Returned::Header(Vec::new()), None);
+    let read = move || Ok::<_, io::Error>((Returned::of(&read, ret, action, most)?, message_id(&read)?));
+    let (returned, message_id) = task::spawn_blocking(move || read().unwrap_or_else(|_| nothing())).await.map_err(io::Error::other)?;
     let postmaster = || Mailbox::parse(&format!("postmaster@{}", settings.hostname)).map_err(io::Error::other);
     let to = match whom {
         Whom::Sender(sender) => sender.clone(),

@@ -1,6 +1,7 @@
 //! What became of a recipient, in the words that logs, the queue and reports share.
 
 use std::fmt;
+use std::io;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -87,10 +88,23 @@ pub struct Trouble {
     pub remote: Option<Remote>,
 }
 
+/// The status of a message whose text cannot be read from the spool: no next hop is to blame.
+pub const UNREADABLE: Status = Status::new(4, 3, 0);
+
 impl Trouble {
     /// Something that we found ourselves, before anybody was spoken to.
     pub fn ours(status: Status, why: impl Into<String>) -> Self {
         Self { status, diagnostic: Diagnostic::Ours(why.into()), remote: None }
+    }
+
+    /// A text that cannot be read: the message waits for somebody to mend that.
+    pub fn unreadable(error: &io::Error) -> Self {
+        Self::ours(UNREADABLE, format!("the message cannot be read from the spool: {error}"))
+    }
+
+    /// Whether it is the message's own, whoever it would have gone to.
+    pub fn is_of_message(&self) -> bool {
+        self.status == UNREADABLE && matches!(self.diagnostic, Diagnostic::Ours(_))
     }
 
     /// The verdict: the class of the status says which.

@@ -191,6 +191,8 @@ pub enum Event<'a> {
     Onward(Onward<'a>),
     /// Nobody can be spoken to at a hop: it is left alone for a while.
     HopDown { hop: &'a str, failures: u32, seconds: u64, cause: &'a str },
+    /// The text of a message that waits cannot be read.
+    TextUnreadable { id: QueueId, recipient: &'a str, cause: &'a str },
     /// A report could be brought to nobody.
     ReportLost { id: QueueId, cause: &'a str },
     /// A periodic task failed; it will be tried again.
@@ -320,6 +322,9 @@ impl Event<'_> {
             Self::Onward(onward) => onward.say(),
             Self::HopDown { hop, failures, seconds, cause } => {
                 warn!(hop, failures, next_in_s = seconds, cause, "nobody can be reached; mail for it waits")
+            }
+            Self::TextUnreadable { id, recipient, cause } => {
+                error!(id = id.to_string(), to = recipient, cause, "the text of a message in the queue is damaged or gone; it waits")
             }
             Self::ReportLost { id, cause } => {
                 warn!(id = id.to_string(), cause, "mail could not be delivered, and nobody can be told")

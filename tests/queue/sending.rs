@@ -300,3 +300,24 @@ fn a_report_that_nobody_takes_goes_to_the_postmaster_once() {
     assert!(told.contains("Final-Recipient: rfc822; bob@example.net"), "{told}");
     assert!(mx.taken().is_empty());
 }
+
+#[test]
+fn a_text_that_is_lost_holds_up_no_other_and_its_sender_hears_of_it() {
+    let mx = Mx::new();
+    let world = sending(&[("example.com", &mx)], "life = \"6s\"");
+    world.alias("away@example.org", &["someone@example.com"]);
+    mx.answer(|line| line.starts_with("MAIL").then(|| "451 4.3.0 not now".to_owned()));
+    let large = format!("Subject: large\n\n{}", "0123456789 large enough to be a file\n".repeat(30_000));
+    send(world.smtp(), "alice@example.org", &["away@example.org"], &large);
+    until(Duration::from_secs(30), || (waits(&world)[0]["recipients"][0]["tries"].as_u64() >= Some(1)).then_some(())).unwrap();
+    for text in std::fs::read_dir(world.path().join("spool/outgoing/texts")).unwrap() {
+        std::fs::remove_file(text.unwrap().path()).unwrap();
+    }
+    mx.answer(|_| None);
+    send(world.smtp(), "alice@example.org", &["away@example.org"], TEXT);
+    assert!(mx.wait(1)[0].text.ends_with("body\n.dots\n"));
+    let report = String::from_utf8(world.maildir("alice").one().text).unwrap();
+    assert!(report.contains("Action: failed") && report.contains("cannot be read from the spool"), "{report}");
+    assert!(world.log().contains("the text of a message in the queue is damaged or gone"));
+    empty(&world);
+}

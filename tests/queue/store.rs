@@ -16,7 +16,7 @@ use restante::sys::Real;
 type Tested = Result<(), Box<dyn std::error::Error>>;
 
 /// A text in memory.
-struct Plain(Vec<u8>);
+pub struct Plain(pub Vec<u8>);
 
 impl Text for Plain {
     fn len(&self) -> u64 {
@@ -34,17 +34,17 @@ fn open(folder: &Path) -> std::io::Result<Arc<Queue>> {
     Queue::open(&folder.join("outgoing"), Arc::new(Real)).map(Arc::new)
 }
 
-fn at(second: i64) -> Timestamp {
+pub fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_000_000 + second).unwrap()
 }
 
-fn to(address: &str, second: i64) -> Recipient {
+pub fn to(address: &str, second: i64) -> Recipient {
     let mailbox = Mailbox::parse(address).unwrap();
     let hop = Hop::of(&mailbox, Filing::Domains);
     Recipient::new(To::Mailbox(mailbox), hop, at(second))
 }
 
-fn message(second: i64) -> Message {
+pub fn message(second: i64) -> Message {
     let Envelope { sender, body, charset, ret, envid, .. } =
         Envelope::from_sender(ReversePath::Mailbox(Mailbox::parse("sender@example.net").unwrap()));
     let (octets, lines, total, open) = (0, 0, 0, 0);
@@ -61,7 +61,7 @@ fn enter(queue: &Arc<Queue>, id: u64, recipients: Vec<Recipient>) -> std::io::Re
     Ok(())
 }
 
-fn attempt(second: i64, reply: &str) -> Attempt {
+pub fn attempt(second: i64, reply: &str) -> Attempt {
     Attempt { at: at(second), remote: Some(("mx.example.com".into(), None)), status: (4, 2, 0), reply: reply.into(), by_peer: true }
 }
 
@@ -69,7 +69,7 @@ fn later(second: i64) -> Outcome {
     Outcome::Later { next: at(second), attempt: attempt(0, "450 busy"), delay_told: false }
 }
 
-fn seat(id: u64, number: u32) -> Seat {
+pub fn seat(id: u64, number: u32) -> Seat {
     Seat { id: QueueId::new(id), number }
 }
 
@@ -77,7 +77,7 @@ fn seats(queue: &Queue, hop: &str, second: i64) -> Vec<Seat> {
     queue.due(&Hop::named(hop), None, at(second), 100).unwrap().into_iter().map(|due| due.seat).collect()
 }
 
-fn whole(text: &dyn Text) -> String {
+pub fn whole(text: &dyn Text) -> String {
     let mut read = String::new();
     text.read().unwrap().read_to_string(&mut read).unwrap();
     assert_eq!((read.len() as u64, read.matches('\n').count() as u64), (text.len(), text.lines()));
@@ -108,7 +108,7 @@ fn what_entered_is_there_again_and_leaves_with_its_last_recipient() -> Tested {
     drop(queue);
     let queue = open(folder.path())?;
     assert_eq!((queue.message(id)?, queue.counts()?), (None, Counts::default()));
-    assert!(queue.text(id, &kept).is_err(), "the text went with the message");
+    assert!(queue.text(id, &kept)?.read().is_err(), "the text went with the message");
     assert_eq!(queue.largest_hops(10)?, []);
     Ok(())
 }

@@ -82,12 +82,21 @@ impl Lists {
                 }
                 let Some(recipient) = self.queue().recipient(seat)? else { continue };
                 if let Err(error) = self.take_on(seat, &recipient, stopped) {
-                    Event::PostingDelayed { id: seat.id, list: &recipient.address(), cause: &error.to_string() }.say();
-                    let later = outgoing::Recipient { next: in_seconds(PAUSE), ..recipient.clone() };
-                    self.queue().advance(seat, &recipient, Some(&later), &[])?;
+                    self.put_off(seat, &recipient, &error)?;
                 }
             }
         }
+    }
+
+    /// A posting that we failed waits, for as long as other mail would.
+    fn put_off(&self, seat: Seat, recipient: &outgoing::Recipient, error: &io::Error) -> io::Result<()> {
+        Event::PostingDelayed { id: seat.id, list: &recipient.address(), cause: &error.to_string() }.say();
+        let Some(message) = self.queue().message(seat.id)? else { return Ok(()) };
+        if Timestamp::now().duration_since(message.arrived).as_secs() > LIFE {
+            return self.drop_posting(seat, recipient, &format!("it could not be distributed in five days: {error}"));
+        }
+        let later = outgoing::Recipient { next: in_seconds(PAUSE), ..recipient.clone() };
+        self.queue().advance(seat, recipient, Some(&later), &[]).map(drop)
     }
 
     /// Waits for something to do: news, or the time at which the first of what waits may be due.

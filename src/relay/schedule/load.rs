@@ -11,6 +11,7 @@ use super::super::target::NextHop;
 use super::super::verdict::Trouble;
 use super::Dispatch;
 use crate::mail::{Address, Mailbox, QueueId, ReversePath};
+use crate::maildir::Text as _;
 use crate::spool::outgoing::{Due, Hop, Kept, Kind, Message, Recipient, Seat, State, To};
 
 /// A message with recipients that share sender, trace fields and next hop.
@@ -63,7 +64,12 @@ impl Dispatch {
             return Ok(Vec::new());
         }
         let text = self.queue.text(id, &message)?;
-        let loaded = |(shared, seated): (Shared, Vec<(u32, Recipient, Mailbox)>)| {
+        let unreadable = text.read().err().map(|error| Trouble::unreadable(&error));
+        let loaded = |(mut shared, seated): (Shared, Vec<Seated>)| {
+            if let Some(trouble) = &unreadable {
+                shared.hop = Err(trouble.clone());
+                return Ok(load(id, &message, &text, shared, seated));
+            }
             // Recipients by way of a list have senders of their own, so each of them is alone.
             let text = match seated.first() {
                 Some((_, recipient, _)) => self.lists.dressed(text.clone(), recipient)?,

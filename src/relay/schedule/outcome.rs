@@ -49,12 +49,15 @@ impl Dispatch {
                 Ok((next, outgoing)) => self.courier.load_full().carry(next, outgoing).await,
                 Err(trouble) => load.recipients.iter().map(|_| trouble.clone().verdict()).collect(),
             };
+            let is_readable = load.way.as_ref().err().is_none_or(|trouble| !trouble.is_of_message());
             let unreached = unreached(&verdicts).map(|trouble| attempt(trouble, Timestamp::now()));
             self.conclude(hop, load, verdicts).await?;
             if let Some(attempt) = unreached {
                 return Ok(Sent::Unreached(attempt));
             }
-            sent = Sent::Reached;
+            if is_readable {
+                sent = Sent::Reached;
+            }
         }
         Ok(sent)
     }
@@ -77,15 +80,15 @@ impl Dispatch {
         let mut rows = Vec::with_capacity(recipients.len());
         let missing = || Trouble::ours(crate::relay::Status::new(4, 3, 0), "no verdict");
         let mut verdicts = verdicts.into_iter();
+        let id = text.id();
         for (number, recipient) in recipients {
             let verdict = verdicts.next().unwrap_or_else(|| missing().verdict());
-            let told = say(&way, hop, &message, &recipient, &verdict, now);
+            let told = say(id, &way, hop, &message, &recipient, &verdict, now);
             let one = decide(&settings, &message, number, recipient, verdict, now);
             rows.extend(told.map(|row| Row { status: became(&one, row.status), ..row }));
             decided.push(one);
         }
         self.ledger.note(rows).await;
-        let id = text.id();
         self.finish(id, &message, &text, decided).await
     }
 
@@ -166,7 +169,7 @@ fn deferred(settings: &Settings, message: &Message, number: u32, recipient: Reci
 fn unreached(verdicts: &[Verdict]) -> Option<&Trouble> {
     let of_hop = |verdict: &Verdict| match verdict {
         Verdict::Deferred(trouble) => match &trouble.diagnostic {
-            Diagnostic::Ours(_) => true,
+            Diagnostic::Ours(_) => !trouble.is_of_message(),
             Diagnostic::Reply(reply) => reply.starts_with("421"),
         },
         Verdict::Delivered(_) | Verdict::Failed(_) => false,
@@ -186,6 +189,7 @@ fn attempt(trouble: &Trouble, at: Timestamp) -> Attempt {
 }
 
 fn say<T>(
+    id: QueueId,
     way: &Result<(T, super::super::Outgoing), Trouble>,
     hop: &Hop,
     message: &Message,
@@ -198,9 +202,16 @@ fn say<T>(
         Verdict::Deferred(trouble) => (Stage::Deferred, trouble.remote.as_ref(), trouble.to_string()),
         Verdict::Failed(trouble) => (Stage::Failed, trouble.remote.as_ref(), trouble.to_string()),
     };
-    let Ok((_, outgoing)) = way else {
-        Event::HopDown { hop: hop.as_str(), failures: 0, seconds: 0, cause: &status }.say();
-        return None;
+    let outgoing = match way {
+        Ok((_, outgoing)) => outgoing,
+        Err(trouble) if trouble.is_of_message() => {
+            Event::TextUnreadable { id, recipient: &to.address(), cause: &status }.say();
+            return None;
+        }
+        Err(_) => {
+            Event::HopDown { hop: hop.as_str(), failures: 0, seconds: 0, cause: &status }.say();
+            return None;
+        }
     };
     let (recipient, remote) = (to.address(), remote.map(ToString::to_string).unwrap_or_default());
     let onward = Onward {

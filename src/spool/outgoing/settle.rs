@@ -48,9 +48,7 @@ impl Queue {
             }
         }
         let over = self.leave(&mut batch, id, done)?;
-        self.write_soon(batch)?;
-        self.remove_text(over);
-        Ok(())
+        self.close(batch, Durable::Soon, over)
     }
 
     /// Removes recipients of a message; the message goes with the last of them.
@@ -66,11 +64,7 @@ impl Queue {
             }
         }
         let over = self.leave(&mut batch, id, done)?;
-        match durable {
-            Durable::Now => self.engine.write(batch, Durable::Now)?,
-            Durable::Soon => self.write_soon(batch)?,
-        }
-        self.remove_text(over);
+        self.close(batch, durable, over)?;
         Ok(done)
     }
 
@@ -120,13 +114,19 @@ impl Queue {
         Ok(Some((id, message)))
     }
 
-    /// A file that cannot be removed is removed at the next start.
-    fn remove_text(&self, over: Option<(QueueId, Message)>) {
-        if let Some((id, message)) = over
-            && message.place == Place::File
-        {
-            let _ = self.disk.remove(&self.file(id));
+    /// Writes a batch, and removes the file of the message that it ends. The record is gone for good before: a power cut may leave a
+    /// file without a record, which the next start removes, and no record without its file.
+    fn close(&self, batch: WriteBatch, durable: Durable, over: Option<(QueueId, Message)>) -> io::Result<()> {
+        let file = over.filter(|(_, message)| message.place == Place::File).map(|(id, _)| self.file(id));
+        match (durable, &file) {
+            (Durable::Soon, None) => self.write_soon(batch)?,
+            (Durable::Now, _) | (Durable::Soon, Some(_)) => self.engine.write(batch, Durable::Now)?,
         }
+        if let Some(file) = file {
+            // What cannot be removed now is removed at the next start.
+            let _ = self.disk.remove(&file);
+        }
+        Ok(())
     }
 }
 

@@ -58,6 +58,8 @@ impl File {
 enum Source {
     Memory(Vec<u8>),
     File(PathBuf),
+    /// The row is gone, as after damage: whoever reads it hears so.
+    Lost,
 }
 
 /// A text of the queue, with what stands above it for some recipients.
@@ -109,26 +111,24 @@ impl Text for Kept {
                 io::copy(&mut file.by_ref().take(self.skipped as u64), &mut io::sink())?;
                 Box::new(self.above.chain(file))
             }
+            Source::Lost => return Err(io::Error::new(io::ErrorKind::NotFound, format!("the queue has no text of {}", self.id))),
         })
     }
 
     fn parts(&self) -> Option<Vec<&[u8]>> {
         match &*self.source {
             Source::Memory(text) => Some(vec![&self.above, text.get(self.skipped..).unwrap_or_default()]),
-            Source::File(_) => None,
+            Source::File(_) | Source::Lost => None,
         }
     }
 }
 
 impl Queue {
-    /// The text of a message.
+    /// The text of a message. One that is lost is noticed by whoever reads it.
     pub fn text(self: &Arc<Self>, id: QueueId, message: &Message) -> io::Result<Kept> {
         let source = match message.place {
             Place::File => Source::File(self.file(id)),
-            Place::Row => {
-                let text = self.engine.get(Family::Texts, &id.number().to_be_bytes())?;
-                Source::Memory(text.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("the queue has no text of {id}")))?)
-            }
+            Place::Row => self.engine.get(Family::Texts, &id.number().to_be_bytes())?.map_or(Source::Lost, Source::Memory),
         };
         Ok(Kept {
             id,
