@@ -72,6 +72,8 @@ pub(super) enum Answer {
     Final(Verdict),
     /// The server takes no more recipients with this message; another transaction may.
     TooMany(Trouble),
+    /// The server does not want this message now, and has not seen its text: another server of the domain may take it.
+    NotNow(Trouble),
     /// There was no answer, and the message was not sent whole: nobody has it.
     Lost(Trouble),
 }
@@ -209,7 +211,7 @@ impl Connection {
             self.confused |= outcome.as_ref().is_some_and(|outcome| outcome.fault.is_some());
             self.judge(outcome, error.as_ref(), &places, &mut answers);
         }
-        let unsaid = || Answer::Lost(ours(Status::new(4, 3, 0), "nothing was said about this recipient", &self.remote));
+        let unsaid = || Answer::Lost(ours(Status::new(4, 5, 0), "nothing was said about this recipient", &self.remote));
         answers.into_iter().map(|answer| answer.unwrap_or_else(unsaid)).collect()
     }
 
@@ -317,6 +319,8 @@ impl Connection {
                 Fate::Refused(heard) if accepted && is_too_many(&heard) => {
                     Answer::TooMany(Trouble { status: Status::new(4, 5, 3), ..self.refused(&heard) })
                 }
+                // Where it has taken the text for others, it has decided about this recipient by itself.
+                Fate::Refused(heard) if !outcome.complete && heard.is_transient() => Answer::NotNow(self.refused(&heard)),
                 Fate::Refused(heard) => Answer::Final(self.refused(&heard).verdict()),
                 Fate::Unanswered if outcome.complete => Answer::Final(lost.clone().verdict()),
                 Fate::Unanswered => Answer::Lost(lost.clone()),
@@ -348,7 +352,7 @@ impl Connection {
     }
 
     fn unreadable(&self, error: &io::Error) -> Trouble {
-        ours(Status::new(4, 3, 0), format!("the message cannot be read from the spool: {error}"), &self.remote)
+        Trouble { remote: Some(self.remote.clone()), ..Trouble::unreadable(error) }
     }
 }
 

@@ -29,18 +29,48 @@ pub struct Courier {
     shy: Shy,
 }
 
-/// The verdicts so far, and the last trouble of those that have none.
+/// Hosts of a domain that may say *not now* to one message in one attempt: whoever greylists does so on all of its hosts.
+const DECLINED: usize = 2;
+
+/// What is known of each recipient, and of the hosts.
 struct Ledger {
-    verdicts: Vec<Option<Verdict>>,
+    standings: Vec<Standing>,
+    /// The last trouble with a host as a whole.
+    trouble: Option<Trouble>,
+    /// Hosts that did not want the message now: they are not asked again in this attempt.
+    declined: Vec<IpAddr>,
+}
+
+/// What is known of a recipient.
+#[derive(Clone, Default)]
+struct Standing {
+    verdict: Option<Verdict>,
+    /// What a host said that did not want it now.
     trouble: Option<Trouble>,
 }
 
 impl Ledger {
-    fn undecided(&self) -> Vec<usize> {
-        self.verdicts.iter().enumerate().filter(|(_, verdict)| verdict.is_none()).map(|(index, _)| index).collect()
+    fn new(recipients: usize) -> Self {
+        Self { standings: vec![Standing::default(); recipients], trouble: None, declined: Vec::new() }
     }
 
-    /// Notes a trouble. One that may pass outweighs one that does not: only if every host says no for good it is no for good.
+    fn undecided(&self) -> Vec<usize> {
+        self.standings.iter().enumerate().filter(|(_, standing)| standing.verdict.is_none()).map(|(index, _)| index).collect()
+    }
+
+    fn decide(&mut self, index: usize, verdict: Verdict) {
+        if let Some(standing) = self.standings.get_mut(index) {
+            standing.verdict = Some(verdict);
+        }
+    }
+
+    fn put_off(&mut self, index: usize, trouble: Trouble) {
+        if let Some(standing) = self.standings.get_mut(index) {
+            standing.trouble = Some(trouble);
+        }
+    }
+
+    /// Notes a trouble with a host. One that may pass outweighs one that does not: only if every host says no for good it is no for good.
     fn note(&mut self, trouble: Trouble) {
         let outweighed = trouble.status.class == 5 && self.trouble.as_ref().is_some_and(|before| before.status.class == 4);
         if !outweighed {
@@ -50,7 +80,8 @@ impl Ledger {
 
     fn finish(self, hop: &NextHop) -> Vec<Verdict> {
         let rest = self.trouble.unwrap_or_else(|| lookup::nowhere(hop)).verdict();
-        self.verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| rest.clone())).collect()
+        let said = |standing: Standing| standing.verdict.or_else(|| standing.trouble.map(Trouble::verdict));
+        self.standings.into_iter().map(|standing| said(standing).unwrap_or_else(|| rest.clone())).collect()
     }
 }
 
@@ -79,7 +110,7 @@ impl Courier {
 
     /// Brings the message to the next hop. One verdict for each recipient, in their order.
     pub async fn carry(&self, hop: &NextHop, message: &Outgoing) -> Vec<Verdict> {
-        let mut ledger = Ledger { verdicts: vec![None; message.recipients.len()], trouble: None };
+        let mut ledger = Ledger::new(message.recipients.len());
         if let Some((connection, address)) = self.pool.take(hop).await {
             self.hand_over(connection, address, hop, message, &mut ledger).await;
         }
@@ -97,6 +128,9 @@ impl Courier {
         let mut left = self.settings.timeouts.connect_in_all;
         for host in &found.hosts {
             for address in host.addresses.iter().map(|ip| SocketAddr::new(*ip, found.port)) {
+                if ledger.declined.contains(&address.ip()) {
+                    continue;
+                }
                 let begun = Instant::now();
                 let opened = time::timeout(left, self.open(hop, &host.name, address, login.as_ref())).await;
                 left = left.saturating_sub(begun.elapsed());
@@ -105,7 +139,7 @@ impl Courier {
                     Ok(Err(trouble)) => ledger.note(trouble),
                     Err(_) => ledger.note(Trouble::ours(Status::new(4, 4, 1), format!("no host for {hop} was ready in time"))),
                 }
-                if left.is_zero() || ledger.undecided().is_empty() {
+                if left.is_zero() || ledger.undecided().is_empty() || ledger.declined.len() >= DECLINED {
                     return;
                 }
             }
@@ -147,8 +181,10 @@ impl Courier {
     }
 
     /// Sends to all who have no verdict yet, in as many transactions as the host wants, and keeps the connection for the next message.
+    /// Those that the host does not want now are left for the next host (RFC 5321 §5.1).
     async fn hand_over(&self, mut connection: Connection, address: IpAddr, hop: &NextHop, message: &Outgoing, ledger: &mut Ledger) {
         let mut waiting = ledger.undecided();
+        let is_fresh = connection.messages == 0;
         while !waiting.is_empty() && !connection.is_over() {
             let rest = waiting.split_off(waiting.len().min(connection.most_recipients()));
             let (mut decided, mut later) = (0, Vec::new());
@@ -156,13 +192,19 @@ impl Courier {
                 match answer {
                     Answer::Final(verdict) => {
                         decided += 1;
-                        if let Some(place) = ledger.verdicts.get_mut(*index) {
-                            *place = Some(verdict);
-                        }
+                        ledger.decide(*index, verdict);
                     }
                     Answer::TooMany(trouble) => {
-                        ledger.note(trouble);
+                        ledger.put_off(*index, trouble);
                         later.push(*index);
+                    }
+                    // A connection that was kept for too long says nothing about the message.
+                    Answer::NotNow(trouble) if connection.is_over() && !is_fresh => ledger.note(trouble),
+                    Answer::NotNow(trouble) => {
+                        ledger.put_off(*index, trouble);
+                        if !ledger.declined.contains(&address) {
+                            ledger.declined.push(address);
+                        }
                     }
                     Answer::Lost(trouble) => ledger.note(trouble),
                 }

@@ -76,19 +76,91 @@ async fn a_domain_without_mx_is_its_own_host() {
     peer.texts().await;
 }
 
+/// Two hosts of `there.example`, the first of them the better one.
+fn two_hosts(name: &str, kind: RecordType) -> Says {
+    match (name, kind) {
+        ("there.example", RecordType::MX) => Says::Records(vec![mx(10, "first.example"), mx(20, "second.example")]),
+        ("first.example", RecordType::A) => Says::Records(vec![a([127, 0, 0, 1])]),
+        ("second.example", RecordType::A) => Says::Records(vec![a([127, 0, 0, 2])]),
+        _ => Says::NoData,
+    }
+}
+
+fn two(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 2], port))
+}
+
+/// The verdicts on a message to three where the hosts play these scripts, and the texts that the second host took.
+async fn to_three(first: &str, second: Option<&str>) -> (Vec<String>, usize) {
+    let first = Peer::play(first).await;
+    let second = match second {
+        Some(script) => Some(Peer::play_at(two(first.address.port()), script).await),
+        None => None,
+    };
+    let server = NameServer::start(two_hosts).await;
+    let courier = courier(asking(&server, first.address.port()), Vec::new());
+    let hop = NextHop::of(&Mailbox::parse("a@there.example").unwrap(), courier.settings()).unwrap();
+    let three = message(&["a@there.example", "b@there.example", "c@there.example"], b"Subject: x\n\nx\n");
+    let verdicts = courier.carry(&hop, &three).await.iter().map(short).collect();
+    courier.close().await;
+    first.texts().await;
+    let texts = match second {
+        Some(second) => second.texts().await.len(),
+        None => 0,
+    };
+    (verdicts, texts)
+}
+
+#[tokio::test]
+async fn whom_a_host_does_not_want_now_the_next_is_asked_about_and_nobody_else() {
+    let greeted = "S: 220 p\nC: EHLO mx.here.example\nS: 250 p\nC: MAIL FROM:<s@here.example>\nS: 250 ok\n";
+    let asked = |replies: [&str; 3]| {
+        let rcpt = |(name, reply): (&str, &str)| format!("C: RCPT TO:<{name}@there.example>\nS: {reply}\n");
+        let rcpts: String = ["a", "b", "c"].into_iter().zip(replies).map(rcpt).collect();
+        format!("{greeted}{rcpts}")
+    };
+    let one = "C: RCPT TO:<a@there.example>\nS: 250 ok\nC: DATA\nS: 354 go\nTEXT\nS: 250 taken\nC: QUIT\n";
+    let none_taken = asked(["451 4.7.1 later", "550 5.1.1 nobody", "553 5.1.3 what"]) + "C: QUIT";
+    assert_eq!(
+        to_three(&none_taken, Some(&format!("{greeted}{one}"))).await,
+        (["delivered 250 taken", "failed 5.1.1 550 5.1.1 nobody", "failed 5.1.3 553 5.1.3 what"].map(str::to_owned).to_vec(), 1)
+    );
+    // Each keeps what was said of it where nobody takes it.
+    let first = asked(["451 4.7.1 a waits", "452 4.2.2 b is full", "550 5.1.1 nobody"]) + "C: QUIT";
+    let second = format!(
+        "{greeted}C: RCPT TO:<a@there.example>\nS: 451 4.7.1 a still waits\nC: RCPT TO:<b@there.example>\nS: 450 4.2.1 b is locked\nC: QUIT"
+    );
+    assert_eq!(
+        to_three(&first, Some(&second)).await.0,
+        ["deferred 4.7.1 451 4.7.1 a still waits", "deferred 4.2.1 450 4.2.1 b is locked", "failed 5.1.1 550 5.1.1 nobody"]
+    );
+    // A host that takes the message for one has decided about all: the second would not answer.
+    let some_taken = asked(["250 ok", "451 4.7.1 later", "550 5.1.1 nobody"]) + "C: DATA\nS: 354 go\nTEXT\nS: 250 taken\nC: QUIT";
+    assert_eq!(
+        to_three(&some_taken, None).await.0,
+        ["delivered 250 taken", "deferred 4.7.1 451 4.7.1 later", "failed 5.1.1 550 5.1.1 nobody"]
+    );
+}
+
 #[tokio::test]
 async fn a_host_that_refuses_is_followed_by_the_next() {
-    let two = |port: u16| SocketAddr::from(([127, 0, 0, 2], port));
-    for refusal in ["S: 554 5.7.1 not you", "S: 421 4.3.2 busy", "S: 220 p\nC: EHLO mx.here.example\nRESET"] {
-        let first = Peer::play(refusal).await;
+    let greeted = "S: 220 p\nC: EHLO mx.here.example\n";
+    let mail = format!("{greeted}S: 250 p\nC: MAIL FROM:<s@here.example>\n");
+    let rcpt = format!("{mail}S: 250 ok\nC: RCPT TO:<a@there.example>\n");
+    for refusal in [
+        "S: 554 5.7.1 not you".to_owned(),
+        "S: 421 4.3.2 busy".into(),
+        "S: 451 4.3.2 busy".into(),
+        format!("{greeted}RESET"),
+        format!("{greeted}S: 450 4.3.2 not now"),
+        format!("{mail}S: 451 4.3.2 not now"),
+        format!("{mail}S: 421 4.3.2 closing"),
+        format!("{rcpt}S: 450 4.7.1 greylisted"),
+        format!("{rcpt}S: 250 ok\nC: DATA\nS: 451 4.3.1 no room"),
+    ] {
+        let first = Peer::play(&refusal).await;
         let second = Peer::play_at(two(first.address.port()), TAKES).await;
-        let server = NameServer::start(|name, kind| match (name, kind) {
-            ("there.example", RecordType::MX) => Says::Records(vec![mx(10, "first.example"), mx(20, "second.example")]),
-            ("first.example", RecordType::A) => Says::Records(vec![a([127, 0, 0, 1])]),
-            ("second.example", RecordType::A) => Says::Records(vec![a([127, 0, 0, 2])]),
-            _ => Says::NoData,
-        })
-        .await;
+        let server = NameServer::start(two_hosts).await;
         let verdict = carry(&courier(asking(&server, first.address.port()), Vec::new()), "a@there.example").await;
         assert_eq!(short(&verdict), "delivered 250 taken", "{refusal}");
         second.texts().await;

@@ -52,6 +52,11 @@ impl Heard {
         matches!(self.code / 100, 4 | 5)
     }
 
+    /// 4yz.
+    pub fn is_transient(&self) -> bool {
+        self.code / 100 == 4
+    }
+
     /// The server is about to close (RFC 5321 §3.8).
     pub fn is_closing(&self) -> bool {
         self.code == 421
