@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use tokio::task;
 
 use super::report::{self, Action, Report, Reported, Returned};
-use super::settings::Settings;
 use super::submit::{Addressee, Letter, Office, Unsent};
 use super::verdict::{Diagnostic, Remote, Security, Status, Taken};
 use crate::mail::trace::Journey;
@@ -55,10 +54,29 @@ impl News {
     }
 }
 
-/// Tells whom it concerns about recipients of one message. It fails where somebody has to be told and cannot be for now.
+/// Tells the sender of a message that its delivery to these recipients was cancelled here. Nobody is told of a report, or of a copy that a
+/// list sends: those have senders that count bounces.
+pub async fn cancelled(office: &Office, id: QueueId, message: &Message, text: &Kept, recipients: Vec<Recipient>) -> io::Result<()> {
+    if message.sender == ReversePath::Null {
+        return Ok(());
+    }
+    let attempt = Attempt { at: Timestamp::now(), remote: None, status: CANCELLED, reply: CANCELLED_WORDS.into(), by_peer: false };
+    let own = recipients.into_iter().filter(|recipient| recipient.sender.is_none());
+    let news = own.map(|recipient| (recipient, News::Failed { attempt: attempt.clone() })).collect();
+    // The header section is enough to know it by.
+    tell(office, 0, id, message, text, news).await
+}
+
+/// What became of mail that an operator has removed: nothing in RFC 3463 is closer.
+const CANCELLED: (u8, u16, u16) = (5, 0, 0);
+
+/// The same in words.
+pub const CANCELLED_WORDS: &str = "its delivery was cancelled by the operator of this server";
+
+/// Tells whom it concerns about recipients of one message; `returned` octets of a message are given back whole. It fails where somebody has to be told and cannot be for now.
 pub(super) async fn tell(
     office: &Office,
-    settings: &Settings,
+    returned: u64,
     id: QueueId,
     message: &Message,
     text: &Kept,
@@ -81,7 +99,7 @@ pub(super) async fn tell(
         }
     }
     for (whom, action, recipients) in groups {
-        let letter = letter(settings, message, text, &whom, action, recipients).await?;
+        let letter = letter(office.hostname(), returned, message, text, &whom, action, recipients).await?;
         send(office, id, action, whom, letter).await?;
     }
     Ok(())
@@ -134,25 +152,26 @@ fn to_postmaster(text: Vec<u8>) -> Letter {
 }
 
 async fn letter(
-    settings: &Settings,
+    hostname: &str,
+    most: u64,
     message: &Message,
     text: &Kept,
     whom: &Whom,
     action: Action,
     recipients: Vec<Reported>,
 ) -> io::Result<Letter> {
-    let (read, ret, most) = (text.clone(), message.ret, settings.returned);
+    let (read, ret) = (text.clone(), message.ret);
     // A text that is lost is no reason to say nothing.
     let nothing = || (Returned::Header(Vec::new()), None);
     let read = move || Ok::<_, io::Error>((Returned::of(&read, ret, action, most)?, message_id(&read)?));
     let (returned, message_id) = task::spawn_blocking(move || read().unwrap_or_else(|_| nothing())).await.map_err(io::Error::other)?;
-    let postmaster = || Mailbox::parse(&format!("postmaster@{}", settings.hostname)).map_err(io::Error::other);
+    let postmaster = || Mailbox::parse(&format!("postmaster@{hostname}")).map_err(io::Error::other);
     let to = match whom {
         Whom::Sender(sender) => sender.clone(),
         Whom::Postmaster => postmaster()?,
     };
     let report = Report {
-        hostname: settings.hostname.clone(),
+        hostname: hostname.to_owned(),
         id: format!("{:032x}", rand::random::<u128>()),
         at: Timestamp::now(),
         to: to.clone(),

@@ -41,6 +41,10 @@ fn a_message_is_shown_with_what_was_tried() {
         (["--sender", "alice@example.org"], 1),
         (["--sender", "@example.org"], 1),
         (["--sender", "<>"], 0),
+        (["--recipient", "Someone@example.com"], 1),
+        (["--recipient", "away@example.org"], 1),
+        (["--recipient", "@example.com"], 1),
+        (["--recipient", "@example.net"], 0),
     ] {
         let listed: serde_json::Value = serde_json::from_str(&world.done(&["queue", "list", filter[0], filter[1], "--json"])).unwrap();
         assert_eq!(listed.as_array().map(Vec::len), Some(found), "{filter:?}");
@@ -68,9 +72,10 @@ fn hold_release_retry_and_cancel_do_what_they_say() {
     let replies = send(world.smtp(), "alice@example.org", &["away@example.org"], TEXT);
     let id = replies[1].rsplit(' ').next().unwrap();
     assert!(until(Duration::from_secs(30), || (waits(&world)[0]["recipients"][0]["tries"] == 1).then_some(())).is_some());
-    assert_eq!(world.done(&["queue", "cancel", id]), "1 recipient removed\n");
+    assert_eq!(world.done(&["queue", "cancel", id, "--no-report"]), "1 recipient removed\n");
     empty(&world);
     assert_eq!(world.restante(&["queue", "cancel", id]).code, 3);
+    assert_eq!(world.maildir("alice").files().len(), 0);
 
     let replies = send(world.smtp(), "alice@example.org", &["away@example.org"], TEXT);
     let id = replies[1].rsplit(' ').next().unwrap();
@@ -79,4 +84,40 @@ fn hold_release_retry_and_cancel_do_what_they_say() {
     world.done(&["queue", "retry", id]);
     mx.wait(2);
     empty(&world);
+}
+
+#[test]
+fn whoever_sent_what_is_cancelled_is_told_and_a_null_sender_never() {
+    let (mut world, mx, id) = waiting();
+    assert_eq!(world.done(&["queue", "cancel", &id]), "1 recipient removed\n");
+    let report = String::from_utf8(world.maildir("alice").one().text).unwrap();
+    for line in [
+        "Return-Path: <>",
+        "Original-Recipient: rfc822; away@example.org",
+        "Final-Recipient: rfc822; someone@example.com",
+        "Action: failed",
+        "Status: 5.0.0",
+        "Subject: hello",
+    ] {
+        assert!(report.lines().any(|found| found == line), "{line}:\n{report}");
+    }
+    assert!(report.contains("cancelled by the operator"), "{report}");
+    assert!(world.done(&["log", "--to", "someone@example.com"]).contains("bounced"));
+    let again = |world: &World, sender: &str| {
+        let replies = send(world.smtp(), sender, &["away@example.org"], TEXT);
+        let id = replies[1].rsplit(' ').next().unwrap().to_owned();
+        assert!(until(Duration::from_secs(30), || (waits(world)[0]["recipients"][0]["tries"] == 1).then_some(())).is_some());
+        id
+    };
+    let null = again(&world, "");
+    world.done(&["queue", "cancel", &null]);
+    empty(&world);
+    assert_eq!(world.maildir("alice").files().len(), 1);
+    // Without a server there is nobody who could tell.
+    let id = again(&world, "alice@example.org");
+    world.stop();
+    let refused = world.restante(&["queue", "cancel", &id]);
+    assert!(refused.code == 1 && refused.stderr.contains("--no-report"), "{refused:?}");
+    assert_eq!(world.done(&["queue", "cancel", &id, "--no-report"]), "1 recipient removed\n");
+    assert!(mx.taken().is_empty());
 }

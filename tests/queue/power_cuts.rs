@@ -211,7 +211,7 @@ impl Bench {
         let queue = self.queue();
         let mut found = Open::new();
         let mut files = Vec::new();
-        for listed in queue.page(QueueId::new(0), 1000, |_| true).unwrap().messages {
+        for listed in queue.page(QueueId::new(0), 1000, |_| true, |_| true).unwrap().messages {
             let id = listed.id.number();
             assert_eq!(listed.message.open as usize, listed.recipients.len());
             let text = queue.text(listed.id, &listed.message).unwrap();

@@ -12,7 +12,7 @@ use super::extract::{Path, Query, Who};
 use super::respond::Answer;
 use super::run;
 use crate::admin::context::Context;
-use crate::admin::operations::queue::{self, Action};
+use crate::admin::operations::queue::{self, Action, Report};
 use crate::admin::operations::{Page, Paging};
 use crate::directory::Actor;
 use crate::mail::QueueId;
@@ -27,7 +27,7 @@ pub(super) fn routes() -> ApiRouter<Arc<Context>> {
         .api_route(
             "/queue/{id}",
             get_with(show, about("showQueued", "One message that waits"))
-                .delete_with(cancel, about("cancelQueued", "Remove a message, without a word to its sender")),
+                .delete_with(cancel, about("cancelQueued", "Remove a message; its sender is told, unless `report` is false")),
         )
         .api_route("/queue/{id}/retry", post_with(retry, about("retryQueued", "Try a message now")))
         .api_route("/queue/{id}/hold", post_with(hold, about("holdQueued", "Try a message no more until it is released")))
@@ -55,8 +55,16 @@ async fn show(context: Shared, Who(who): Who, Path(id): Path<QueueId>) -> Answer
     run(context, who, move |context, caller| queue::show(context, caller, id)).await.map(Json)
 }
 
-async fn cancel(context: Shared, Who(who): Who, Path(id): Path<QueueId>) -> Answer<queue::Changed> {
-    run(context, who, move |context, caller| queue::cancel(context, caller, id)).await.map(Json)
+/// `?report=false`.
+#[derive(Debug, Clone, Copy, Default, serde::Deserialize, schemars::JsonSchema)]
+struct Cancellation {
+    /// Whether its sender is told.
+    report: Option<bool>,
+}
+
+async fn cancel(context: Shared, Who(who): Who, Path(id): Path<QueueId>, Query(asked): Query<Cancellation>) -> Answer<queue::Changed> {
+    let report = if asked.report == Some(false) { Report::Nobody } else { Report::Sender };
+    run(context, who, move |context, caller| queue::cancel(context, caller, id, report)).await.map(Json)
 }
 
 async fn retry(context: Shared, Who(who): Who, Path(id): Path<QueueId>) -> Answer<queue::Changed> {

@@ -15,10 +15,11 @@ const NAMED: usize = 3;
 
 pub(super) async fn queue(connection: &Connection, output: Output, command: QueueCommand) -> Result<(), Failure> {
     match command {
-        QueueCommand::List { destination, sender, held } => {
+        QueueCommand::List { destination, sender, recipient, held } => {
             let mut filter = vec![("held", held.to_string())];
             filter.extend(destination.map(|destination| ("destination", destination)));
             filter.extend(sender.map(|sender| ("sender", sender)));
+            filter.extend(recipient.map(|recipient| ("recipient", recipient)));
             let mut listing = Listing::new(output);
             connection.pages("/queue", &filter, |page: Vec<Shown>| listing.add(&page)).await?;
             listing.end("nothing of that kind waits")
@@ -34,8 +35,9 @@ pub(super) async fn queue(connection: &Connection, output: Output, command: Queu
         QueueCommand::Retry { id: Some(id) } => act(connection, output, id, "retry", "tried now").await,
         QueueCommand::Hold { id } => act(connection, output, id, "hold", "held").await,
         QueueCommand::Release { id } => act(connection, output, id, "release", "released").await,
-        QueueCommand::Cancel { id } => {
-            let changed = connection.call(Method::DELETE, &format!("/queue/{id}"), NOTHING).await?;
+        QueueCommand::Cancel { id, no_report } => {
+            let query = if no_report { "?report=false" } else { "" };
+            let changed = connection.call(Method::DELETE, &format!("/queue/{id}{query}"), NOTHING).await?;
             told(output, changed, "removed")
         }
     }

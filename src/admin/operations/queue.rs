@@ -14,6 +14,10 @@ use crate::spool::outgoing::listing::{Counts, Listed};
 use crate::spool::outgoing::{self, Attempt, Recipient, State, To};
 use crate::spool::waiting::{Copy, copies};
 
+mod cancel;
+
+pub use cancel::{Report, cancel};
+
 /// Hops that are named by the number of their recipients.
 const HOPS: usize = 10;
 
@@ -110,6 +114,8 @@ pub struct Filter {
     pub destination: Option<String>,
     /// From this sender: an address, `@DOMAIN`, or `<>`.
     pub sender: Option<String>,
+    /// With this recipient, as it is or as it was given: an address, or `@DOMAIN`.
+    pub recipient: Option<String>,
     /// With a recipient that is held.
     pub held: bool,
 }
@@ -173,14 +179,13 @@ pub fn list(context: &Context, caller: &Caller, paging: &Paging, filter: &Filter
     let mut unreadable = None;
     let wanted =
         |listed: &Listed| filter.fits(listed) && sees(&snapshot, caller, listed).map_err(|error| unreadable = Some(error)).unwrap_or(false);
-    let found = waits.queue.page(from, limit, wanted).map_err(failed)?;
+    let found = waits.queue.page(from, limit, |message| filter.fits_sender(message), wanted).map_err(failed)?;
     if let Some(error) = unreadable {
         return Err(error.into());
     }
     let mut items: Vec<Shown> = found.messages.into_iter().map(shown).collect();
     if found.next.is_none() {
-        let held = filter.destination.is_some() || filter.sender.is_some() || filter.held;
-        let copies = if held { Vec::new() } else { copies(&waits.copies).map_err(failed)? };
+        let copies = if *filter != Filter::default() { Vec::new() } else { copies(&waits.copies).map_err(failed)? };
         for copy in copies {
             if sees_copy(&snapshot, caller, &copy)? {
                 items.push(shown_copy(&snapshot, &copy)?);
@@ -221,12 +226,6 @@ pub fn act(context: &Context, caller: &Caller, id: QueueId, action: Action) -> R
 pub fn retry_all(context: &Context, caller: &Caller) -> Result<Changed, Problem> {
     caller.needs_admin()?;
     Ok(Changed { recipients: waits(context)?.queue.retry_all(Timestamp::now()).map_err(failed)? })
-}
-
-/// Removes a message, without a word to its sender.
-pub fn cancel(context: &Context, caller: &Caller, id: QueueId) -> Result<Changed, Problem> {
-    let waits = seen(context, caller, id)?;
-    Ok(Changed { recipients: waits.queue.cancel(id).map_err(failed)?.into() })
 }
 
 /// How much waits. For admins.
@@ -321,11 +320,15 @@ fn sees_copy(snapshot: &Snapshot<'_>, caller: &Caller, copy: &Copy) -> Result<bo
 }
 
 impl Filter {
+    fn fits_sender(&self, message: &outgoing::Message) -> bool {
+        self.sender.as_ref().is_none_or(|wanted| is_like(&message.sender.to_string(), wanted))
+    }
+
     fn fits(&self, listed: &Listed) -> bool {
         let recipients = || listed.recipients.iter().map(|(_, recipient)| recipient);
         let to = |wanted: &String| recipients().any(|recipient| goes_to(recipient, wanted));
         self.destination.as_ref().is_none_or(to)
-            && self.sender.as_ref().is_none_or(|wanted| comes_from(&listed.message.sender.to_string(), wanted))
+            && self.recipient.as_ref().is_none_or(|wanted| recipients().any(|recipient| is_for(recipient, wanted)))
             && (!self.held || recipients().any(|recipient| recipient.state == State::Held))
     }
 }
@@ -338,11 +341,16 @@ fn goes_to(recipient: &Recipient, wanted: &str) -> bool {
     recipient.hop.as_str().eq_ignore_ascii_case(wanted) || (domain.is_some() && domain == Domain::parse(wanted).ok().as_ref())
 }
 
-fn comes_from(sender: &str, wanted: &str) -> bool {
+fn is_for(recipient: &Recipient, wanted: &str) -> bool {
+    is_like(&recipient.address(), wanted) || recipient.asked.as_ref().is_some_and(|asked| is_like(&asked.to_string(), wanted))
+}
+
+/// Whether an address is the one that is wanted, or in the domain.
+fn is_like(address: &str, wanted: &str) -> bool {
     match wanted {
-        "" | "<>" => sender.is_empty(),
-        _ if wanted.starts_with('@') => sender.to_lowercase().ends_with(&wanted.to_lowercase()),
-        _ => sender.eq_ignore_ascii_case(wanted),
+        "" | "<>" => address.is_empty(),
+        _ if wanted.starts_with('@') => address.to_lowercase().ends_with(&wanted.to_lowercase()),
+        _ => address.eq_ignore_ascii_case(wanted),
     }
 }
 

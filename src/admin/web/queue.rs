@@ -13,7 +13,7 @@ use super::layout::{Here, csrf, page, pages, size, time};
 use super::visitor::{Sent, Visitor, encoded};
 use super::{Answer, Panel};
 use crate::admin::operations::Paging;
-use crate::admin::operations::queue::{self, Action, Changed, Filter, Shown, Summary, Tried, Waiting, Why};
+use crate::admin::operations::queue::{self, Action, Changed, Filter, Report, Shown, Summary, Tried, Waiting, Why};
 use crate::admin::problem::{Kind, Problem};
 use crate::mail::QueueId;
 
@@ -42,7 +42,7 @@ struct Asked {
 impl Asked {
     fn filter(&self) -> Filter {
         let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-        Filter { destination: given(&self.destination), sender: given(&self.sender), held: !self.held.is_empty() }
+        Filter { destination: given(&self.destination), sender: given(&self.sender), recipient: None, held: !self.held.is_empty() }
     }
 
     fn pairs(&self) -> [(&'static str, &str); 3] {
@@ -83,7 +83,7 @@ fn told(done: &str) -> Markup {
         "retry-all" => "Everything that waits is tried now.",
         "hold" => "It is held until it is released.",
         "release" => "It was released, and is tried now.",
-        "cancel" => "It was removed from the queue.",
+        "cancel" => "It was removed from the queue; its sender hears of it.",
         _ => return html! {},
     };
     html! { p.done role="status" { (Icon::Check) span { (words) } } }
@@ -240,7 +240,7 @@ async fn act(Path((id, action)): Path<(String, String)>, Sent { visitor, .. }: S
             "retry" => queue::act(context, caller, id, Action::Retry),
             "hold" => queue::act(context, caller, id, Action::Hold),
             "release" => queue::act(context, caller, id, Action::Release),
-            "cancel" => queue::cancel(context, caller, id),
+            "cancel" => queue::cancel(context, caller, id, Report::Sender),
             other => Err(Problem::new(Kind::NoSuchResource, format!("a message cannot be asked to `{other}`"))),
         }
     });

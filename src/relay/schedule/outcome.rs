@@ -100,7 +100,7 @@ impl Dispatch {
             news.extend(told.map(|told| (recipient, told)));
         }
         if !news.is_empty() {
-            notice::tell(&self.office, &self.settings.load_full(), id, message, text, news).await?;
+            notice::tell(&self.office, self.settings.load().returned, id, message, text, news).await?;
         }
         let queue = Arc::clone(&self.queue);
         task::spawn_blocking(move || queue.settle(id, outcomes)).await.map_err(io::Error::other)?

@@ -52,8 +52,15 @@ pub struct Counts {
 }
 
 impl Queue {
-    /// Messages that `wanted` picks, from that one on. A page may have fewer than there would be, and still not be the last.
-    pub fn page(&self, from: QueueId, limit: usize, mut wanted: impl FnMut(&Listed) -> bool) -> io::Result<Page> {
+    /// Messages that `wanted` picks, from that one on. A page may have fewer than there would be, and still not be the last: it looks at so
+    /// many messages, and at the recipients of those that are `worth` it.
+    pub fn page(
+        &self,
+        from: QueueId,
+        limit: usize,
+        mut worth: impl FnMut(&Message) -> bool,
+        mut wanted: impl FnMut(&Listed) -> bool,
+    ) -> io::Result<Page> {
         let mut messages = Vec::new();
         for (looked_at, row) in self.engine.rows(Family::Messages, &from.number().to_be_bytes(), None)?.enumerate() {
             let (key, value) = row?;
@@ -61,7 +68,11 @@ impl Queue {
             if messages.len() >= limit || looked_at >= LOOKED_AT {
                 return Ok(Page { messages, next: Some(id) });
             }
-            let listed = Listed { id, message: record::read(&value)?, recipients: self.recipients(id, 0, RECIPIENTS)? };
+            let message: Message = record::read(&value)?;
+            if !worth(&message) {
+                continue;
+            }
+            let listed = Listed { id, message, recipients: self.recipients(id, 0, RECIPIENTS)? };
             if wanted(&listed) {
                 messages.push(listed);
             }

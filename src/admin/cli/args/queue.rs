@@ -16,6 +16,9 @@ pub enum QueueCommand {
         /// Only those from this sender: an address, @DOMAIN, or <> for reports.
         #[arg(long, value_name = "SENDER")]
         sender: Option<String>,
+        /// Only those for this recipient, as it is or as it was given: an address, or @DOMAIN.
+        #[arg(long, value_name = "RECIPIENT")]
+        recipient: Option<String>,
         /// Only those that are held.
         #[arg(long)]
         held: bool,
@@ -30,10 +33,13 @@ pub enum QueueCommand {
         /// The id; without it, everything is tried.
         id: Option<QueueId>,
     },
-    /// Remove a message, without a word to its sender.
+    /// Remove a message, and tell its sender.
     Cancel {
         /// The id.
         id: QueueId,
+        /// Tell nobody.
+        #[arg(long)]
+        no_report: bool,
     },
     /// Try a message no more until it is released.
     Hold {
