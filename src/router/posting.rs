@@ -1,7 +1,7 @@
 //! Who may post to a list, and whose bounces it believes.
 //!
 //! Asked once a route is known, and the sender with it: what is not allowed is refused before it is taken, so nobody has to
-//! be told afterwards.
+//! be told afterwards. Its author is asked about when the message is there ([`may_post_for`]).
 
 use super::trail::Step;
 use super::{Decision, ListDestination, Route};
@@ -89,6 +89,22 @@ pub fn may_post<V: View + ?Sized>(view: &V, list: &List, sender: &ReversePath) -
         Posting::Moderated if is_owner(view, list, mailbox)? => Verdict::Allowed,
         Posting::Moderated => Verdict::Held,
     })
+}
+
+/// Decides once the message is there, by whoever has written it (`From`) or sent it (`Sender`) as well. What members read is `From`, and
+/// Mailman and mlmmj go by it; so a message whose sender may post, and whose author may not, waits for the owner: a member may
+/// write under another address, and a stranger may use a member's. A message that names no author is judged by its sender.
+pub fn may_post_for<V: View + ?Sized>(view: &V, list: &List, sender: &ReversePath, authors: &[Mailbox]) -> Result<Verdict, Unreadable> {
+    let verdict = may_post(view, list, sender)?;
+    if verdict != Verdict::Allowed || authors.is_empty() {
+        return Ok(verdict);
+    }
+    for author in authors {
+        if may_post(view, list, &ReversePath::Mailbox(author.clone()))? == Verdict::Allowed {
+            return Ok(Verdict::Allowed);
+        }
+    }
+    Ok(Verdict::Held)
 }
 
 /// Whether an address is that of a list's owner.

@@ -18,8 +18,8 @@ fn waits(world: &World, count: usize) -> Vec<Value> {
 #[test]
 fn a_posting_waits_for_the_owner_also_over_a_restart() {
     let mut world = house("");
-    world.done(&["list", "add", "team", "--domain", "example.org", "--owner", "olga", "--post", "moderated", "alice"]);
-    post(&world, "bob@example.org", "team@example.org", &message("bob@example.org", "team@example.org", "please"));
+    list(&world, "team", "moderated", &["alice"]);
+    write(&world, "bob@example.org", "team@example.org", "please");
     waits(&world, 1);
     let note = arrives(&world, "olga", "A message to team waits for you");
     world.stop();
@@ -34,16 +34,16 @@ fn a_posting_waits_for_the_owner_also_over_a_restart() {
     waits(&world, 0);
     assert_eq!(world.restante(&["list", "approve", &id]).code, 3);
     // The owner's own messages wait for nobody.
-    post(&world, "olga@example.org", "team@example.org", &message("olga@example.org", "team@example.org", "from olga"));
+    write(&world, "olga@example.org", "team@example.org", "from olga");
     arrives(&world, "alice", "from olga");
 }
 
 #[test]
 fn a_refused_author_hears_of_it_only_if_a_reason_is_given() {
     let world = house("");
-    world.done(&["list", "add", "team", "--domain", "example.org", "--owner", "olga", "--post", "moderated", "alice"]);
+    list(&world, "team", "moderated", &["alice"]);
     for subject in ["first", "second"] {
-        post(&world, "bob@example.org", "team@example.org", &message("bob@example.org", "team@example.org", subject));
+        write(&world, "bob@example.org", "team@example.org", subject);
     }
     let ids: Vec<String> = waits(&world, 2).iter().map(|held| held["id"].as_str().expect("an id").to_owned()).collect();
     world.done(&["list", "refuse", &ids[0]]);
@@ -52,4 +52,37 @@ fn a_refused_author_hears_of_it_only_if_a_reason_is_given() {
     assert!(String::from_utf8_lossy(&told.text).contains("Not for this list."));
     assert_eq!((world.maildir("bob").files().len(), world.maildir("alice").files().len()), (1, 0));
     waits(&world, 0);
+}
+
+#[test]
+fn a_posting_under_a_name_that_may_not_post_waits_for_the_owner() {
+    let world = house("");
+    world.alias("al@example.org", &["alice"]);
+    list(&world, "team", "members", &["alice", "bob"]);
+    let as_author = |author: &str, subject: &str| message(author, "team@example.org", subject);
+    // Each sent by alice, who may post.
+    for text in [
+        as_author("Alice+phone@example.org", "detail"),
+        as_author("al@example.org", "alias"),
+        format!("Sender: <alice@example.org>\n{}", as_author("boss@elsewhere.example", "secretary")),
+        "Subject: nobody\n\nHello.".to_owned(),
+    ] {
+        post(&world, "alice@example.org", "team@example.org", &text);
+    }
+    for subject in ["detail", "alias", "secretary", "nobody"] {
+        arrives(&world, "bob", subject);
+    }
+    post(&world, "alice@example.org", "team@example.org", &as_author("boss@elsewhere.example", "forged"));
+    let id = waits(&world, 1)[0]["id"].as_str().expect("an id").to_owned();
+    arrives(&world, "olga", "A message to team waits for you");
+    assert_eq!(world.maildir("bob").files().len(), 4);
+    world.done(&["list", "approve", &id]);
+    arrives(&world, "bob", "forged");
+    // The owner's envelope is not enough for a list that the owner alone posts to.
+    world.done(&["list", "edit", "team", "--post", "owner"]);
+    post(&world, "olga@example.org", "team@example.org", &as_author("carol@example.org", "not olga"));
+    waits(&world, 1);
+    post(&world, "olga@example.org", "team@example.org", &as_author("olga@example.org", "olga"));
+    arrives(&world, "bob", "olga");
+    assert_eq!(world.maildir("bob").files().len(), 6);
 }

@@ -10,14 +10,14 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::dress::Dress;
 use super::history::Outcome;
-use super::{Lists, Posting, identity, in_seconds, now, own_address};
+use super::{Lists, Posting, authors, identity, in_seconds, now, own_address};
 use crate::directory::{List, Member, Snapshot, Target, View};
 use crate::ledger::Status;
 use crate::mail::trace::{Client, Spoken, With};
 use crate::mail::{Beside, Envelope, ForwardPath, Mailbox, Recipient, ReversePath};
 use crate::protocol::smtp::Class;
 use crate::relay::list::automatic::Origin;
-use crate::router::posting::{Verdict, may_post};
+use crate::router::posting::{Verdict, may_post_for};
 use crate::router::{self, Decision};
 use crate::spool::outgoing::{self, Hop, Kind, Message, Progress, Seat, To};
 use crate::spool::{Failure, Outcomes, Results, Routed, Routing};
@@ -134,7 +134,8 @@ impl Lists {
         if origin.bars_posting(&message.sender).is_some() {
             return Ok(Err("a program wrote it"));
         }
-        may_post(&self.directory().snapshot(), list, &message.sender).map(Ok).map_err(io::Error::other)
+        let authors = authors(&posting.header);
+        may_post_for(&self.directory().snapshot(), list, &message.sender, &authors).map(Ok).map_err(io::Error::other)
     }
 
     pub(super) fn drop_posting(&self, seat: Seat, recipient: &outgoing::Recipient, why: &str) -> io::Result<()> {

@@ -187,11 +187,19 @@ impl Posting {
     }
 }
 
+/// Addresses of `From` and `Sender` that are looked at.
+const AUTHORS: usize = 20;
+
+/// Who has written a message, and who has sent it on their behalf (RFC 5322 §3.6.2).
+fn authors(header: &[u8]) -> Vec<Mailbox> {
+    let Some(message) = MessageParser::new().with_address_headers().parse_headers(header) else { return Vec::new() };
+    let named = [message.from(), message.sender()].into_iter().flatten().flat_map(|addresses| addresses.iter());
+    named.filter_map(|address| Mailbox::parse(address.address()?).ok()).take(AUTHORS).collect()
+}
+
 /// The domain of the author of a message.
 fn author(header: &[u8]) -> Option<Domain> {
-    let message = MessageParser::new().with_address_headers().parse_headers(header)?;
-    let (_, domain) = message.from()?.first()?.address()?.rsplit_once('@')?;
-    Domain::parse(domain).ok()
+    authors(header).into_iter().next().and_then(|author| author.domain().cloned())
 }
 
 /// What is shown of a message to people.
