@@ -15,8 +15,16 @@ mod leaving;
 mod members;
 #[path = "lists/moderation.rs"]
 mod moderation;
+#[path = "queue/mx.rs"]
+#[allow(dead_code, reason = "the tests of the queue need more of it")]
+mod mx;
+#[path = "relay/name_server.rs"]
+#[allow(dead_code, reason = "the tests of the relay need more of it")]
+mod name_server;
 #[path = "lists/postings.rs"]
 mod postings;
+#[path = "lists/time.rs"]
+mod time;
 #[path = "lists/vacation.rs"]
 mod vacation;
 mod world;

@@ -9,6 +9,7 @@ mod dns;
 #[path = "relay/message.rs"]
 mod message;
 #[path = "relay/name_server.rs"]
+#[allow(dead_code, reason = "the tests of lists need more of it")]
 mod name_server;
 #[path = "relay/peer.rs"]
 mod peer;

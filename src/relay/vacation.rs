@@ -44,14 +44,14 @@ impl Vacations {
         Ok(view.handling(account)?.and_then(|handling| handling.vacation).filter(|vacation| vacation.is_on(now)))
     }
 
-    /// Answers a message that has come to these mailboxes, where that is due.
-    pub async fn answer(&self, header: &[u8], sender: &ReversePath, mailboxes: &[Destination]) {
+    /// Answers a message that has come to these mailboxes at `now`, where that is due.
+    pub async fn answer(&self, header: &[u8], sender: &ReversePath, mailboxes: &[Destination], now: Timestamp) {
         let ReversePath::Mailbox(to) = sender else { return };
         if Origin::read(header).bars_reply(sender).is_some() {
             return;
         }
         for mailbox in mailboxes {
-            match self.letter(header, to, mailbox) {
+            match self.letter(header, to, mailbox, now) {
                 Ok(None) => {}
                 Ok(Some(letter)) => {
                     Event::VacationReply { mailbox: mailbox.name.as_str(), to: sender }.say();
@@ -63,8 +63,8 @@ impl Vacations {
         }
     }
 
-    fn letter(&self, header: &[u8], to: &Mailbox, mailbox: &Destination) -> Result<Option<Letter>, Unreadable> {
-        let (now, directory) = (Timestamp::now(), self.office.directory());
+    fn letter(&self, header: &[u8], to: &Mailbox, mailbox: &Destination, now: Timestamp) -> Result<Option<Letter>, Unreadable> {
+        let directory = self.office.directory();
         let snapshot = directory.snapshot();
         let Some(vacation) = Self::of(&snapshot, mailbox.id, now)? else { return Ok(None) };
         if !is_addressed(&snapshot, header, mailbox)? || !directory.reply_due(mailbox.id, &to.to_string().to_lowercase(), now, PAUSE)? {

@@ -220,7 +220,7 @@ fn reply_for(service: &Arc<Service>, away: Option<Away>, sender: &ReversePath, s
     let mut to: Vec<Destination> = mailboxes.into_iter().map(|(_, to)| to).collect();
     to.sort_by_key(|to| to.id);
     to.dedup_by_key(|to| to.id);
-    task::spawn(async move { service.vacations.answer(&header, &sender, &to).await });
+    task::spawn(async move { service.vacations.answer(&header, &sender, &to, Timestamp::now()).await });
 }
 
 /// How long a client waits for the disk: half of the time that RFC 5321 §4.5.3.2.6 gives it.

@@ -56,6 +56,17 @@ pub fn post(world: &World, from: &str, to: &str, text: &str) {
     assert!(reply.starts_with("250"), "{from} -> {to}: {reply}");
 }
 
+/// Hands in a message from a person, with this subject.
+pub fn write(world: &World, from: &str, to: &str, subject: &str) {
+    post(world, from, to, &message(from, to, subject));
+}
+
+/// Makes a list of olga's.
+pub fn list(world: &World, name: &str, posting: &str, members: &[&str]) {
+    let words = ["list", "add", name, "--domain", "example.org", "--owner", "olga", "--post", posting];
+    world.done(&[&words, members].concat());
+}
+
 /// A message from a person, with this subject.
 pub fn message(from: &str, to: &str, subject: &str) -> String {
     format!("From: <{from}>\nTo: <{to}>\nSubject: {subject}\nMessage-ID: <{subject}@client.test>\n\nHello.")

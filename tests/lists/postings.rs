@@ -1,6 +1,10 @@
 //! Who may post, what members get, and what is never distributed.
 
+use hickory_resolver::proto::rr::RecordType;
+
 use super::house::*;
+use super::mx::{Message, Mx};
+use super::name_server::{NameServer, Says, txt};
 
 const ALICE: &str = "alice@example.org";
 
@@ -8,20 +12,7 @@ const ALICE: &str = "alice@example.org";
 fn a_posting_goes_to_each_member_once_under_a_sender_of_its_own() {
     let world = house("[lists]\nurl = \"https://mail.test\"\n");
     world.alias("twin@example.org", &["bob"]);
-    world.done(&[
-        "list",
-        "add",
-        "team",
-        "--domain",
-        "example.org",
-        "--owner",
-        "olga",
-        "--post",
-        "members",
-        "alice",
-        "bob",
-        "twin@example.org",
-    ]);
+    list(&world, "team", "members", &["alice", "bob", "twin@example.org"]);
     world.done(&["list", "edit", "team", "--tag", "on", "--description", "Our Team"]);
     post(&world, ALICE, "team@example.org", &format!("List-Id: <other.example>\n{}", message(ALICE, "team@example.org", "first")));
     for name in ["alice", "bob"] {
@@ -39,7 +30,7 @@ fn a_posting_goes_to_each_member_once_under_a_sender_of_its_own() {
     told(&world, "bob@example.org", "delivered");
     told(&world, "team@example.org", "delivered");
     // The same mailbox by two members: one copy, and none comes later.
-    post(&world, ALICE, "team@example.org", &message(ALICE, "team@example.org", "second"));
+    write(&world, ALICE, "team@example.org", "second");
     arrives(&world, "bob", "second");
     logged(&world, &["posting distributed", "team"]);
     assert_eq!(world.maildir("bob").files().len(), 2);
@@ -52,10 +43,10 @@ fn a_posting_goes_to_each_member_once_under_a_sender_of_its_own() {
 #[test]
 fn policies_are_kept_and_programs_and_loops_are_not_distributed() {
     let world = house("");
-    world.done(&["list", "add", "open", "--domain", "example.org", "--owner", "olga", "--post", "anyone", "alice"]);
-    world.done(&["list", "add", "news", "--domain", "example.org", "--owner", "olga", "--post", "owner", "alice"]);
+    list(&world, "open", "anyone", &["alice"]);
+    list(&world, "news", "owner", &["alice"]);
     assert!(send(&world, ALICE, "news@example.org", "").starts_with("550 5.7.1"));
-    post(&world, "olga@example.org", "news@example.org", &message("olga@example.org", "news@example.org", "from the owner"));
+    write(&world, "olga@example.org", "news@example.org", "from the owner");
     arrives(&world, "alice", "from the owner");
     assert!(send(&world, "", "open@example.org", "").starts_with("550 5.7.1"), "a report is no posting");
     let stranger = "ann@elsewhere.example";
@@ -69,7 +60,7 @@ fn policies_are_kept_and_programs_and_loops_are_not_distributed() {
         logged(&world, &["posting not distributed", why]);
     }
     told(&world, "open@example.org", "discarded");
-    post(&world, stranger, "open@example.org", &message(stranger, "open@example.org", "for people"));
+    write(&world, stranger, "open@example.org", "for people");
     arrives(&world, "alice", "for people");
     assert_eq!(world.maildir("alice").files().len(), 2);
 }
@@ -79,26 +70,12 @@ fn one_bad_member_keeps_nobody_waiting_and_lists_may_have_lists() {
     let world = house("[quota]\ndefault = \"1MiB\"\n");
     world.done(&["pop", "add", "brim", "--domain", "example.org", "--owner", "Full", "--quota", "1B", "--generate"]);
     world.alias("off@example.org", &["carol"]);
-    world.done(&["list", "add", "inner", "--domain", "example.org", "--owner", "olga", "--post", "owner", "carol"]);
-    world.done(&[
-        "list",
-        "add",
-        "outer",
-        "--domain",
-        "example.org",
-        "--owner",
-        "olga",
-        "--post",
-        "anyone",
-        "off@example.org",
-        "brim",
-        "alice",
-        "inner",
-    ]);
+    list(&world, "inner", "owner", &["carol"]);
+    list(&world, "outer", "anyone", &["off@example.org", "brim", "alice", "inner"]);
     world.done(&["alias", "disable", "off@example.org"]);
     let circle = world.restante(&["list", "members", "inner", "add", "outer"]);
     assert_eq!(circle.code, 4, "{circle:?}");
-    post(&world, ALICE, "outer@example.org", &message(ALICE, "outer@example.org", "to all"));
+    write(&world, ALICE, "outer@example.org", "to all");
     arrives(&world, "alice", "to all");
     let copy = arrives(&world, "carol", "to all");
     assert_eq!(field(&copy, "List-Id"), "\"inner\" <inner.example.org>");
@@ -111,32 +88,17 @@ fn one_bad_member_keeps_nobody_waiting_and_lists_may_have_lists() {
 fn addresses_beside_a_list_are_its_own_unless_somebody_has_them() {
     let world = house("");
     world.done(&["list", "add", "team", "--domain", "example.org", "--owner", "olga", "alice"]);
-    post(
-        &world,
-        "ann@elsewhere.example",
-        "team-owner@example.org",
-        &message("ann@elsewhere.example", "team-owner@example.org", "a question"),
-    );
+    write(&world, "ann@elsewhere.example", "team-owner@example.org", "a question");
     arrives(&world, "olga", "a question");
     // What is no command is for a person.
-    post(
-        &world,
-        "bob@example.org",
-        "team-request@example.org",
-        &message("bob@example.org", "team-request@example.org", "another question"),
-    );
+    write(&world, "bob@example.org", "team-request@example.org", "another question");
     arrives(&world, "olga", "another question");
-    post(&world, "bob@example.org", "team-request@example.org", &message("bob@example.org", "team-request@example.org", "help"));
+    write(&world, "bob@example.org", "team-request@example.org", "help");
     let help = arrives(&world, "bob", "About the list team");
     assert_eq!((field(&help, "Return-Path").as_str(), field(&help, "Auto-Submitted").as_str()), ("<>", "auto-replied"));
     assert!(send(&world, "ann@elsewhere.example", "other-owner@example.org", "").starts_with("550 5.1.1"));
     world.alias("team-owner@example.org", &["carol"]);
-    post(
-        &world,
-        "ann@elsewhere.example",
-        "team-owner@example.org",
-        &message("ann@elsewhere.example", "team-owner@example.org", "to carol"),
-    );
+    write(&world, "ann@elsewhere.example", "team-owner@example.org", "to carol");
     arrives(&world, "carol", "to carol");
 }
 
@@ -148,9 +110,9 @@ fn a_kill_in_the_middle_leaves_no_member_out() {
     world.multiply("model", &names);
     let file = world.path().join("members.txt");
     std::fs::write(&file, names.join("\n")).expect("the file is written");
-    world.done(&["list", "add", "many", "--domain", "example.org", "--owner", "olga", "--post", "anyone"]);
+    list(&world, "many", "anyone", &[]);
     world.done(&["list", "members", "many", "import", &file.display().to_string()]);
-    post(&world, ALICE, "many@example.org", &message(ALICE, "many@example.org", "to many"));
+    write(&world, ALICE, "many@example.org", "to many");
     arrives(&world, "m0000", "to many");
     world.kill();
     world.bury();
@@ -165,70 +127,22 @@ fn a_kill_in_the_middle_leaves_no_member_out() {
     assert!(copies <= names.len() + 500, "more than a page was sent twice: {copies}");
 }
 
-/// A mail server elsewhere that takes what comes; each message with the command that named its sender.
-fn elsewhere(messages: std::sync::mpsc::Sender<(String, String)>) -> std::net::SocketAddr {
-    use std::io::{BufRead, BufReader, Write};
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("it listens");
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let messages = messages.clone();
-            std::thread::spawn(move || {
-                let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
-                let mut writer = stream;
-                let (mut sender, mut text, mut in_data) = (String::new(), String::new(), false);
-                let _ = writer.write_all(b"220 elsewhere.example ESMTP\r\n");
-                loop {
-                    let mut line = String::new();
-                    if reader.read_line(&mut line).unwrap_or(0) == 0 {
-                        return;
-                    }
-                    let reply: &[u8] = match line.get(..4).unwrap_or_default().to_uppercase().as_str() {
-                        _ if in_data && line != ".\r\n" => {
-                            text += line.trim_end_matches("\r\n");
-                            text.push('\n');
-                            continue;
-                        }
-                        _ if in_data => {
-                            in_data = false;
-                            let _ = messages.send((std::mem::take(&mut sender), std::mem::take(&mut text)));
-                            b"250 2.0.0 taken\r\n"
-                        }
-                        "EHLO" => b"250 elsewhere.example\r\n",
-                        "MAIL" => {
-                            sender = line.trim_end().to_owned();
-                            b"250 ok\r\n"
-                        }
-                        "RCPT" if line.contains("gone@") => b"550 5.1.1 nobody\r\n",
-                        "DATA" => {
-                            in_data = true;
-                            b"354 go on\r\n"
-                        }
-                        _ => b"250 ok\r\n",
-                    };
-                    let _ = writer.write_all(reply);
-                }
-            });
-        }
-    });
-    address
-}
-
 #[test]
 fn members_elsewhere_get_theirs_by_the_queue_and_their_bounces_come_back() {
-    let (sender, messages) = std::sync::mpsc::channel();
-    let sink = elsewhere(sender);
+    let mx = Mx::new();
+    mx.refuse("gone@elsewhere.example", "550 5.1.1 nobody");
     let tables = format!(
-        "[lists]\nurl = \"https://mail.test\"\nbounce_days = 1\n[relay]\ntls = \"off\"\ndestinations = [\"elsewhere.example via={sink}\"]\n"
+        "[lists]\nurl = \"https://mail.test\"\nbounce_days = 1\n[relay]\ntls = \"off\"\ndestinations = [\"elsewhere.example via={}\"]\n",
+        mx.address()
     );
     let world = house(&tables);
-    world.done(&["list", "add", "team", "--domain", "example.org", "--owner", "olga", "--post", "anyone"]);
+    list(&world, "team", "anyone", &[]);
     world.done(&["list", "members", "team", "add", "ann@elsewhere.example", "ben@elsewhere.example", "gone@elsewhere.example"]);
     post(&world, ALICE, "team@example.org", &format!("List-Id: <other.example>\n{}", message(ALICE, "team@example.org", "far")));
-    let mut found: Vec<(String, String)> = (0..2).map(|_| messages.recv_timeout(PATIENCE).expect("a message arrives")).collect();
-    found.sort();
-    for ((sender, text), member) in found.iter().zip(["ann", "ben"]) {
-        assert!(sender.starts_with(&format!("MAIL FROM:<team-bounces+{member}=elsewhere.example+")), "{sender}");
+    let mut found = mx.wait(2);
+    found.sort_by(|a, b| a.sender.cmp(&b.sender));
+    for (Message { sender, text, .. }, member) in found.iter().zip(["ann", "ben"]) {
+        assert!(sender.starts_with(&format!("team-bounces+{member}=elsewhere.example+")), "{sender}");
         assert!(text.contains("\nDelivered-To: team@example.org\n") || text.starts_with("Delivered-To: team@example.org\n"), "{text}");
         assert_eq!(text.matches("List-Id: ").count(), 1, "{text}");
         assert!(text.contains(&format!("List-Unsubscribe: <https://mail.test/leave/team/{member}@elsewhere.example/")), "{text}");
@@ -237,4 +151,63 @@ fn members_elsewhere_get_theirs_by_the_queue_and_their_bounces_come_back() {
     let note = arrives(&world, "olga", "gone@elsewhere.example was suspended on team");
     assert!(String::from_utf8_lossy(&note.text).contains("5.1.1"));
     assert!(world.maildir("alice").files().is_empty(), "the author hears nothing of members' bounces");
+}
+
+#[test]
+fn many_mailboxes_here_get_one_copy_each_however_often_they_are_named() {
+    let world = house("");
+    let names: Vec<String> = (0..1200).map(|number| format!("m{number:04}")).collect();
+    world.pop("model");
+    world.multiply("model", &names);
+    // Members under other addresses, on other pages of the list than the accounts they lead to.
+    let twins: Vec<String> = names.iter().step_by(100).map(|name| format!("a-{name}@example.org")).collect();
+    for (twin, name) in twins.iter().zip(names.iter().step_by(100)) {
+        world.alias(twin, &[name]);
+    }
+    let file = world.path().join("members.txt");
+    std::fs::write(&file, names.iter().chain(&twins).cloned().collect::<Vec<_>>().join("\n")).expect("the file is written");
+    list(&world, "many", "anyone", &[]);
+    world.done(&["list", "members", "many", "import", &file.display().to_string()]);
+    write(&world, ALICE, "many@example.org", "to many");
+    logged(&world, &["posting distributed", "many"]);
+    let wrong: Vec<&String> = names.iter().filter(|name| world.maildir(name).files().len() != 1).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn an_author_is_renamed_only_where_its_domain_would_have_the_posting_refused() {
+    let (asked, address) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        runtime.block_on(async move {
+            let zone = |name: &str, kind| match (name, kind) {
+                ("_dmarc.strict.example", RecordType::TXT) => Says::Records(vec![txt("v=DMARC1; p=reject; sp=none")]),
+                ("_dmarc.lax.example", RecordType::TXT) => Says::Records(vec![txt("v=DMARC1; p=none")]),
+                ("_dmarc.broken.example", _) => Says::Failure,
+                _ => Says::NoSuchName,
+            };
+            let server = NameServer::start(zone).await;
+            asked.send(server.address).expect("the test waits");
+            std::future::pending::<()>().await;
+        });
+    });
+    let dns = address.recv().expect("the name server starts");
+    let world = house(&format!("[dns]\nservers = [\"{dns}\"]\n"));
+    list(&world, "team", "anyone", &["alice"]);
+    world.done(&["list", "edit", "team", "--tag", "on"]);
+    for (author, from, reply_to) in [
+        ("ann@strict.example", "\"ann@strict.example via team\" <team@example.org>", "<ann@strict.example>"),
+        ("ann@sub.strict.example", "<ann@sub.strict.example>", ""),
+        ("ann@lax.example", "<ann@lax.example>", ""),
+        ("ann@broken.example", "<ann@broken.example>", ""),
+        ("ann@unknown.example", "<ann@unknown.example>", ""),
+    ] {
+        write(&world, author, "team@example.org", author);
+        let copy = arrives(&world, "alice", author);
+        assert_eq!((field(&copy, "From").as_str(), field(&copy, "Reply-To").as_str()), (from, reply_to));
+    }
+    // What is not touched keeps its signature, so nobody is renamed.
+    world.done(&["list", "edit", "team", "--tag", "off"]);
+    write(&world, "ann@strict.example", "team@example.org", "untouched");
+    assert_eq!(field(&arrives(&world, "alice", "untouched"), "From"), "<ann@strict.example>");
 }

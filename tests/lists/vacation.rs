@@ -29,7 +29,7 @@ fn a_person_is_told_once_and_programs_never() {
         post(&world, from, "alice@example.org", &text);
     }
     // By an alias, which comes last: whatever was to come before it has come.
-    post(&world, "olga@example.org", "info@example.org", &message("olga@example.org", "info@example.org", "by alias"));
+    write(&world, "olga@example.org", "info@example.org", "by alias");
     arrives(&world, "olga", "Auto: by alias");
     assert_eq!((world.maildir("bob").files().len(), world.maildir("carol").files().len()), (1, 0));
     world.done(&["pop", "vacation", "alice", "--off"]);
@@ -47,7 +47,7 @@ fn dates_are_kept() {
     world.done(&["pop", "vacation", "carol", "--text-file", &file, "--until", "2001-01-01"]);
     world.done(&["pop", "vacation", "olga", "--text-file", &file, "--from", "2001-01-01", "--until", "2100-01-01"]);
     for to in ["alice", "carol", "olga"] {
-        post(&world, "bob@example.org", &format!("{to}@example.org"), &message("bob@example.org", &format!("{to}@example.org"), to));
+        write(&world, "bob@example.org", &format!("{to}@example.org"), to);
     }
     arrives(&world, "bob", "Auto: olga");
     assert_eq!(world.maildir("bob").files().len(), 1);
@@ -61,7 +61,7 @@ fn copies_go_to_others_however_mail_came() {
     world.alias("info@example.org", &["alice"]);
     world.done(&["pop", "copies", "alice", "bob"]);
     world.done(&["pop", "copies", "bob", "alice", "carol"]);
-    post(&world, "ann@elsewhere.example", "info@example.org", &message("ann@elsewhere.example", "info@example.org", "one"));
+    write(&world, "ann@elsewhere.example", "info@example.org", "one");
     for name in ["alice", "bob", "carol"] {
         arrives(&world, name, "one");
         assert_eq!(world.maildir(name).files().len(), 1, "{name}");
@@ -70,7 +70,7 @@ fn copies_go_to_others_however_mail_came() {
     assert_eq!(world.restante(&["pop", "copies", "alice", "info@example.org"]).code, 2);
     world.done(&["pop", "delete", "bob", "--yes"]);
     assert!(!world.done(&["pop", "handling", "alice"]).contains("bob"));
-    post(&world, "ann@elsewhere.example", "alice@example.org", &message("ann@elsewhere.example", "alice@example.org", "two"));
+    write(&world, "ann@elsewhere.example", "alice@example.org", "two");
     arrives(&world, "alice", "two");
     assert_eq!(world.maildir("carol").files().len(), 1);
     world.done(&["pop", "restore", "bob"]);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
-use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, MX};
+use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, MX, TXT};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
@@ -133,6 +133,10 @@ pub fn aaaa(ip: &str) -> RData {
 
 pub fn mx(preference: u16, host: &str) -> RData {
     RData::MX(MX::new(preference, Name::from_ascii(format!("{}.", host.trim_end_matches('.'))).unwrap()))
+}
+
+pub fn txt(text: &str) -> RData {
+    RData::TXT(TXT::new(vec![text.to_owned()]))
 }
 
 pub fn cname(target: &str) -> RData {
