@@ -1,13 +1,16 @@
 //! The queue at size: `cargo bench --bench queue [RECIPIENTS]` (1,000,000), each of a message of its own, over 1,000 destinations.
 //! What it takes on the disk beyond the texts, how long it takes to open, to find what is due, and to settle it, and what memory
-//! that takes. Then mail on its way through the whole program to `smtp-sink` of Postfix, where that is installed.
+//! that takes. Then mail on its way through the whole program to `smtp-sink`, and through Postfix in turn with it, where that is installed.
+
+mod through;
+#[path = "../../tests/world/mod.rs"]
+mod world;
 
 use std::error::Error;
 use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hdrhistogram::Histogram;
 use jiff::Timestamp;
@@ -29,12 +32,6 @@ const TOGETHER: u64 = 64;
 
 /// Times that what comes next is looked for.
 const LOOKS: u64 = 10_000;
-
-/// Messages that go through the whole program.
-const RELAYED: u64 = 20_000;
-
-/// How long that may take.
-const PATIENCE: Duration = Duration::from_secs(600);
 
 struct Plain(Vec<u8>);
 
@@ -156,86 +153,9 @@ fn store(out: &mut impl io::Write, recipients: u64) -> Result<(), Failed> {
     Ok(())
 }
 
-mod through {
-    use super::*;
-    use restante::app::run_file::Addresses;
-
-    /// A program that ends with the bench.
-    struct Running(std::process::Child);
-
-    impl Drop for Running {
-        fn drop(&mut self) {
-            // It may have ended by itself.
-            let _ = self.0.kill();
-            let _ = self.0.wait();
-        }
-    }
-
-    fn restante(config: &Path, words: &[&str]) -> Result<String, Failed> {
-        let output = Command::new(env!("CARGO_BIN_EXE_restante")).args(words).arg("--config").arg(config).output()?;
-        if !output.status.success() {
-            return Err(format!("{words:?}: {}", String::from_utf8_lossy(&output.stderr)).into());
-        }
-        Ok(String::from_utf8(output.stdout)?)
-    }
-
-    /// `RELAYED` messages over SMTP in, through the queue, and out to `smtp-sink`: until the last one has left.
-    pub fn program(out: &mut impl io::Write, messages: u64) -> Result<(), Failed> {
-        let sink = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        // Root's sink gives its rights away.
-        let user: &[&str] = if rustix::process::geteuid().is_root() { &["-u", "nobody"] } else { &[] };
-        let sink_words = [sink.to_string(), "1000".to_owned()];
-        let listening = Command::new("/usr/sbin/smtp-sink").args(user).args(sink_words).stdout(Stdio::null()).spawn();
-        let Ok(child) = listening else { return Ok(writeln!(out, "smtp-sink is not there: nothing was relayed")?) };
-        let _sink = Running(child);
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-        let (config, spool) = (folder.path().join("restante.toml"), folder.path().join("spool"));
-        std::fs::write(
-            &config,
-            format!(
-                "hostname = \"mx.test\"\n[spool]\ndir = {spool:?}\n[smtp]\nlisten = [\"127.0.0.1:0\"]\n[lmtp]\nlisten = []\n[pop3]\nlisten = []\n\
-                 listen_tls = []\n[admin]\nlisten = \"127.0.0.1:0\"\n[relay]\ntls = \"off\"\ndestinations = [\"example.com via={sink}\"]\n\
-                 [log]\nlevel = \"warn\"\n"
-            ),
-        )?;
-        let log = std::fs::File::create(folder.path().join("log"))?;
-        let mut serve = Command::new(env!("CARGO_BIN_EXE_restante"));
-        serve.args(["serve", "--config"]).arg(&config).stdout(log.try_clone()?).stderr(log);
-        let _server = Running(serve.spawn()?);
-        let run = spool.join("run.json");
-        let addresses: Addresses = loop {
-            match std::fs::read(&run).ok().and_then(|text| serde_json::from_slice(&text).ok()) {
-                Some(addresses) => break addresses,
-                None => std::thread::sleep(Duration::from_millis(20)),
-            }
-        };
-        restante(&config, &["domain", "add", "example.org"])?;
-        restante(&config, &["alias", "add", "away@example.org", "someone@example.com"])?;
-        let server = addresses.smtp.first().ok_or("no listener")?;
-        let begun = Instant::now();
-        let count = messages.to_string();
-        let source = ["-c", "-s", "20", "-l", "4096", "-m", &count, "-f", "a@example.org", "-t", "away@example.org", server];
-        let status = Command::new("/usr/sbin/smtp-source").args(source).stdout(Stdio::null()).status()?;
-        if !status.success() {
-            return Err(format!("smtp-source: {status}").into());
-        }
-        let taken = begun.elapsed().as_secs_f64();
-        while restante(&config, &["queue", "list", "--json"])?.trim() != "[]" {
-            if begun.elapsed() > PATIENCE {
-                return Err(format!("still in the queue:\n{}", restante(&config, &["queue", "list"])?).into());
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        let gone = begun.elapsed().as_secs_f64();
-        let rate = |seconds: f64| messages as f64 / seconds;
-        writeln!(out, "{messages} messages of 4 KiB: taken at {:.0}/s, relayed to smtp-sink at {:.0}/s", rate(taken), rate(gone))?;
-        Ok(())
-    }
-}
-
 fn main() -> Result<(), Failed> {
     let recipients = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(1_000_000);
     let mut out = io::stdout();
     store(&mut out, recipients)?;
-    through::program(&mut out, RELAYED.min(recipients))
+    through::beside_postfix(&mut out)
 }
