@@ -21,6 +21,7 @@ fn row(count: u64, status: Status) -> Row {
         protocol: "ESMTPS".into(),
         sender: format!("sender{}@example{}.com", count % 10_007, count % 503),
         recipient: format!("user{}@example{}.org", count % 100_003, count % 211),
+        via: None,
         trail: format!("user{}@example{}.org", count % 100_003, count % 211),
         places: vec![format!("box{}", count % 100_003)],
         size: 4096,

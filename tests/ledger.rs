@@ -21,6 +21,7 @@ fn row(count: u64) -> Row {
         protocol: "ESMTP".into(),
         sender: format!("Sender{}@Example.com", count % 5),
         recipient: format!("user{}@{}", count % 7, if count.is_multiple_of(2) { "example.org" } else { "Bücher.example" }),
+        via: None,
         trail: "team@example.org".into(),
         places: vec![format!("box{}", count % 4)],
         size: count,

@@ -2,12 +2,14 @@
 //!
 //! Each runs on the blocking threads, by itself; one that fails says so and is tried again.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::statvfs;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::{self, JoinHandle};
 use tokio::time::{self, MissedTickBehavior};
@@ -16,11 +18,13 @@ use super::numbering::{self, LastId};
 use super::{heal, start};
 use crate::config::Config;
 use crate::directory::{Actor, Change, Directory};
+use crate::ledger::{Ledger, Query, Status};
 use crate::maildir::Maildirs;
 use crate::relay::list::Lists;
 use crate::relay::vacation;
 use crate::server::Service;
 use crate::spool::Spool;
+use crate::spool::waiting::{Copy, Waiting, copies};
 use crate::telemetry::{Event, meter};
 
 /// Copies whose mailbox failed are tried again so often.
@@ -35,6 +39,9 @@ const TRASH: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often the dashboard's charts of disk and queue get a point.
 const SAMPLE: Duration = Duration::from_secs(60);
 
+/// Recipients of one message of which a copy waits that are looked for.
+const ROWS: usize = 1000;
+
 /// How often the delivery log is cut to its age and size.
 const LOG: Duration = Duration::from_secs(10 * 60);
 
@@ -47,8 +54,9 @@ pub(super) fn begin(
 ) -> Vec<JoinHandle<()>> {
     let (directory, maildirs, spool) = (&service.directory, &service.maildirs, &service.spool);
     let waiting = {
-        let (directory, spool) = (Arc::clone(directory), Arc::clone(spool));
-        move || deliver_waiting(&directory, &spool)
+        let (directory, spool, ledger) = (Arc::clone(directory), Arc::clone(spool), Arc::clone(&service.ledger));
+        let folder = config.load().spool.join("queue");
+        move || deliver_waiting(&directory, &spool, &folder, &ledger)
     };
     let uses = {
         let directory = Arc::clone(directory);
@@ -142,7 +150,33 @@ async fn run<W: Fn() -> Result<(), String> + Send + Sync + 'static>(name: &'stat
     }
 }
 
-fn deliver_waiting(directory: &Directory, spool: &Spool) -> Result<(), String> {
+fn deliver_waiting(directory: &Directory, spool: &Spool, folder: &Path, ledger: &Ledger) -> Result<(), String> {
+    let before = copies(folder).map_err(|error| error.to_string())?;
+    let delivered = retry_waiting(directory, spool);
+    if !before.is_empty() {
+        let left = copies(folder).map_err(|error| error.to_string())?;
+        // A copy leaves the folder in two ways: into its mailbox, or with an account that is gone for good.
+        let gone = |copy: &&Copy| !left.contains(copy) && !directory.snapshot().is_purged(copy.waiting.account).unwrap_or(true);
+        let arrived: Vec<&Waiting> = before.iter().filter(gone).map(|copy| &copy.waiting).collect();
+        Handle::current().block_on(tell_arrived(ledger, &arrived, Timestamp::now()));
+    }
+    delivered
+}
+
+/// The second row of each recipient whose first one says that a copy waits.
+async fn tell_arrived(ledger: &Ledger, arrived: &[&Waiting], now: Timestamp) {
+    ledger.flush().await;
+    for waiting in arrived {
+        let query = Query { id: Some(waiting.id.to_string()), status: Some(Status::Waiting), ..Query::default() };
+        // A log that cannot be read has been told of by those who read it.
+        let Ok(found) = ledger.search(&query, None, None, ROWS) else { continue };
+        let delay = Duration::try_from(now.duration_since(waiting.arrived())).unwrap_or_default();
+        let rows = found.items.into_iter().filter(|row| row.places.iter().any(|place| place == waiting.name.as_str()));
+        ledger.note(rows.map(|row| row.at_last(waiting.name.as_str(), delay, now)).collect()).await;
+    }
+}
+
+fn retry_waiting(directory: &Directory, spool: &Spool) -> Result<(), String> {
     let left = spool.deliver_waiting(|id, name| heal::mailbox(&directory.snapshot(), id, name)).map_err(|error| error.to_string())?;
     if left > 0 {
         Event::CopiesWaiting { count: left }.say();

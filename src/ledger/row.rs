@@ -87,6 +87,9 @@ pub struct Row {
     pub sender: String,
     /// The recipient as the client gave it.
     pub recipient: String,
+    /// The address here that sends it on, where the recipient is elsewhere.
+    #[serde(default)]
+    pub via: Option<String>,
     /// How it was routed, in short.
     pub trail: String,
     /// The accounts, or the next hop, that it went to.
@@ -138,6 +141,7 @@ impl Row {
             protocol: outcome.with.to_string(),
             sender: cut(outcome.sender.to_string()),
             recipient: cut(outcome.recipient.to_string()),
+            via: None,
             trail: cut(trail),
             places: [outcome.mailboxes, outcome.onward]
                 .iter()
@@ -164,6 +168,7 @@ impl Row {
             protocol: refusal.with.to_string(),
             sender: cut(refusal.sender.to_string()),
             recipient: cut(refusal.recipient.to_string()),
+            via: None,
             trail: cut(trail),
             places: Vec::new(),
             size: 0,
@@ -175,8 +180,14 @@ impl Row {
         }
     }
 
-    /// The row of an attempt to hand a message of so many octets on.
-    pub fn of_onward(onward: &Onward<'_>, size: u64, at: Timestamp) -> Self {
+    /// The row of a copy that waited for its mailbox, as this row told, and is in it now.
+    pub fn at_last(self, mailbox: &str, delay: std::time::Duration, at: Timestamp) -> Self {
+        let trail = "delivered later".to_owned();
+        Self { number: 0, at, trail, places: vec![mailbox.to_owned()], status: Status::Delivered, delay_ms: milliseconds(delay), ..self }
+    }
+
+    /// The row of an attempt to hand a message of so many octets on, by way of an address here.
+    pub fn of_onward(onward: &Onward<'_>, via: Option<String>, size: u64, at: Timestamp) -> Self {
         let status = match onward.stage {
             Stage::Sent => Status::Relayed,
             Stage::Deferred => Status::Deferred,
@@ -191,6 +202,7 @@ impl Row {
             protocol: String::new(),
             sender: cut(onward.sender.to_string()),
             recipient: cut(onward.recipient.to_owned()),
+            via: via.map(cut),
             trail: format!("attempt {}", onward.tries),
             places: vec![cut(place.to_owned())],
             size,

@@ -14,8 +14,11 @@ use crate::mail::{Mailbox, QueueId};
 /// Microseconds of an hour: what is cut off at once.
 pub const HOUR: u64 = 3_600_000_000;
 
-/// The version of rows written now.
-const VERSION: u8 = 1;
+/// The version of rows written now: what the first had, and the address here that sends on.
+const VERSION: u8 = 2;
+
+/// The first version.
+const FIRST: u8 = 1;
 
 /// Octets of a word in the index: longer ones share their beginning, and the row tells them apart.
 const WORD: usize = 200;
@@ -109,6 +112,11 @@ pub fn words(row: &Row) -> Vec<Word> {
         Word::new(Kind::Status, row.status.word()),
     ];
     words.extend(domain.map(|domain| Word::new(Kind::Domain, &domain)));
+    // What an address here sends on is that address's mail, too.
+    if let Some((via, domain)) = row.via.as_deref().map(folded) {
+        words.push(Word::new(Kind::Recipient, &via));
+        words.extend(domain.map(|domain| Word::new(Kind::Domain, &domain)));
+    }
     words.extend(sender_domain.map(|domain| Word::new(Kind::SenderDomain, &domain)));
     words.extend(row.places.iter().map(|place| Word::new(Kind::Place, place)));
     words.extend(row.message_id.as_deref().map(|id| Word::new(Kind::MessageId, id)));
@@ -154,21 +162,22 @@ pub fn encode(row: &Row) -> Result<Vec<u8>, Unreadable> {
         message_id: row.message_id.as_deref(),
         upstream_id: row.upstream_id.as_deref(),
     };
-    postcard::to_extend(&record, vec![VERSION]).map_err(|error| Unreadable(format!("a row cannot be written: {error}")))
+    postcard::to_extend(&(record, row.via.as_deref()), vec![VERSION])
+        .map_err(|error| Unreadable(format!("a row cannot be written: {error}")))
 }
 
 /// The row in these octets.
 pub fn decode(number: u64, octets: &[u8]) -> Result<Row, Unreadable> {
     let damaged = || Unreadable(format!("row {number} of the delivery log is damaged"));
     match octets.split_first() {
-        Some((&VERSION, body)) => read(number, body).ok_or_else(damaged),
+        Some((&VERSION, body)) => postcard::from_bytes(body).ok().and_then(|(record, via)| read(number, record, via)).ok_or_else(damaged),
+        Some((&FIRST, body)) => postcard::from_bytes(body).ok().and_then(|record| read(number, record, None)).ok_or_else(damaged),
         Some((version, _)) => Err(Unreadable(format!("row {number} has format {version}, written by a newer version of the program"))),
         None => Err(damaged()),
     }
 }
 
-fn read(number: u64, body: &[u8]) -> Option<Row> {
-    let record: RowV1<'_> = postcard::from_bytes(body).ok()?;
+fn read(number: u64, record: RowV1<'_>, via: Option<String>) -> Option<Row> {
     Some(Row {
         number,
         at: Timestamp::from_microsecond(record.at).ok()?,
@@ -177,6 +186,7 @@ fn read(number: u64, body: &[u8]) -> Option<Row> {
         protocol: record.protocol.to_owned(),
         sender: record.sender.to_owned(),
         recipient: record.recipient.to_owned(),
+        via,
         trail: record.trail.to_owned(),
         places: record.places.into_iter().map(str::to_owned).collect(),
         size: record.size,
@@ -202,4 +212,37 @@ fn status_number(status: Status) -> u8 {
 
 fn status(number: u8) -> Option<Status> {
     Status::ALL.into_iter().find(|status| status_number(*status) == number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_the_first_version_are_read() {
+        let row = Row {
+            number: 7,
+            at: Timestamp::UNIX_EPOCH,
+            id: Some(QueueId::new(9)),
+            client: "192.0.2.1".into(),
+            protocol: "ESMTP".into(),
+            sender: "a@example.com".into(),
+            recipient: "b@example.org".into(),
+            via: Some("info@example.org".into()),
+            trail: String::new(),
+            places: vec!["b".into()],
+            size: 5,
+            delay_ms: 0.5,
+            status: Status::Relayed,
+            reply: "250 Ok".into(),
+            message_id: None,
+            upstream_id: None,
+        };
+        let now = encode(&row).unwrap();
+        assert_eq!(decode(7, &now).unwrap(), row);
+        let tail = postcard::to_allocvec(&row.via).unwrap().len();
+        let first = [&[FIRST], &now[1..now.len() - tail]].concat();
+        assert_eq!(decode(7, &first).unwrap(), Row { via: None, ..row });
+        assert!(decode(7, &[9]).is_err());
+    }
 }

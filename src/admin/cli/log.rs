@@ -88,9 +88,10 @@ fn one(output: Output, row: &Row) -> Result<(), Failure> {
     }
     let id = row.id.map_or_else(|| "-".to_owned(), |id| id.to_string());
     let style = if is_good(row.status) { GOOD } else { BAD };
+    let via = row.via.as_deref().map(|via| format!(" (by way of {})", printable(via))).unwrap_or_default();
     let places = if row.places.is_empty() { String::new() } else { format!(" in {}", printable(&row.places.join(","))) };
     print(&format!(
-        "{} {id} {} <{}> to {} {}{places} ({} octets, {:.1} ms): {}",
+        "{} {id} {} <{}> to {}{via} {}{places} ({} octets, {:.1} ms): {}",
         moment(row.at),
         row.client,
         printable(&row.sender),

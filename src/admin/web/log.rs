@@ -133,7 +133,7 @@ fn outcome(row: &Row) -> Markup {
             th scope="row" data-label="When" { (time(row.at)) }
             td.address data-label="From" { @if row.sender.is_empty() { "<>" } @else { bdi { (row.sender) } } }
             td.address data-label="To" {
-                div { bdi { (row.recipient) }
+                div { bdi { (row.recipient) } @if let Some(via) = &row.via { " " span.faint { "by way of " bdi { (via) } } }
                 @if !row.places.is_empty() { ul.places aria-label="Went to" { @for place in &row.places { li { bdi { (place) } } } } } }
             }
             td data-label="What" {

@@ -42,6 +42,7 @@ impl Lists {
             protocol: String::new(),
             sender: message.sender.to_string(),
             recipient: outcome.recipient,
+            via: None,
             trail: String::new(),
             places: outcome.places,
             size: message.octets,

@@ -226,7 +226,7 @@ fn say<T>(
         status: &status,
     };
     Event::Onward(onward).say();
-    Some(Row::of_onward(&onward, outgoing.size(), now))
+    Some(Row::of_onward(&onward, to.via.as_ref().map(ToString::to_string), outgoing.size(), now))
 }
 
 /// What an attempt has made of a recipient: one that was deferred for the last time has come back.
