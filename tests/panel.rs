@@ -14,6 +14,8 @@ mod house;
 mod lists;
 #[path = "panel/metrics.rs"]
 mod metrics;
+#[path = "panel/proxies.rs"]
+mod proxies;
 #[path = "panel/roles.rs"]
 mod roles;
 #[path = "panel/second.rs"]

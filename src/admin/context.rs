@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 
 use crate::directory::Directory;
 use crate::directory::login::Logins;
@@ -69,6 +70,8 @@ pub struct Rules {
     pub over: Over,
     /// Cost of new password hashes.
     pub password: Cost,
+    /// The proxies that may say for whom they speak.
+    pub proxies: Vec<IpNet>,
 }
 
 impl Context {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router, routing};
 use hyper::server::conn::http1;
@@ -25,7 +26,7 @@ use tower::ServiceExt as _;
 use super::context::Context;
 use super::login::Login;
 use super::problem::{Kind, Problem};
-use super::{api, web};
+use super::{api, forwarded, web};
 use crate::directory::View as _;
 use crate::server::Service;
 use crate::telemetry::Event;
@@ -49,12 +50,14 @@ const PAUSE: Duration = Duration::from_millis(100);
 const HANDSHAKE: u8 = 22;
 
 /// Who is at the other end of a connection.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
     /// Its address.
     pub address: IpAddr,
     /// Whether TLS protects what it says.
     pub encrypted: bool,
+    /// The proxy that named it, if one did that may.
+    pub through: Option<IpAddr>,
 }
 
 /// Binds the address.
@@ -105,11 +108,11 @@ async fn serve_connection(
     let _ = stream.set_nodelay(true);
     if first == [HANDSHAKE] {
         match service.tls.accept(stream).await {
-            Ok(stream) => speak(stream, Client { address, encrypted: true }, site, stop).await,
+            Ok(stream) => speak(stream, Client { address, encrypted: true, through: None }, site, stop).await,
             Err(error) => Event::TlsFailed { client: &address.to_string(), cause: &error.to_string() }.say(),
         }
     } else {
-        speak(stream, Client { address, encrypted: false }, site, stop).await;
+        speak(stream, Client { address, encrypted: false, through: None }, site, stop).await;
     }
     drop(place);
 }
@@ -143,12 +146,23 @@ pub fn site(context: Arc<Context>, service: Arc<Service>, smtp: Option<SocketAdd
     let login = Arc::new(Login::new(Arc::clone(&context), Arc::clone(&service.logins)));
     let api = api::for_tokens(api::router(Arc::clone(&context)), Arc::clone(&login));
     let web = web::router(Arc::clone(&login), Arc::clone(&service), smtp);
+    let naming = from_fn_with_state(context, named);
     Router::new()
         .route("/health/live", routing::get(async || "ok\n"))
         .route("/health/ready", routing::get(ready))
         .route("/metrics", routing::get(metrics))
         .fallback(api_or_panel)
         .with_state(Site { api, web, login, service })
+        .layer(naming)
+}
+
+/// Puts the client that a proxy speaks for in the proxy's place.
+async fn named(State(context): State<Arc<Context>>, mut request: Request, next: Next) -> Response {
+    if let Some(peer) = request.extensions().get::<Client>().copied() {
+        let client = forwarded::client(peer, request.headers(), &context.rules.load().proxies);
+        request.extensions_mut().insert(client);
+    }
+    next.run(request).await
 }
 
 async fn api_or_panel(State(site): State<Site>, request: Request) -> Response {

@@ -3,12 +3,11 @@
 //! They tell how much mail there is and who fails to log in how often, so they are for this machine, or for a token of an
 //! admin. A request that a proxy brought is nobody on this machine, whatever the connection says.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, FORWARDED, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::HeaderMap;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -18,6 +17,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use rustix::fs::statvfs;
 
+use super::forwarded;
 use super::http::Client;
 use super::login::{Login, blocking};
 use super::permission::Caller;
@@ -41,7 +41,7 @@ struct Build {
 
 /// Answers with all of them, or says who may ask.
 pub(super) async fn show(login: &Login, service: Arc<Service>, client: Option<Client>, headers: &HeaderMap) -> Response {
-    if let Err(problem) = may_read(login, client.map(|client| client.address), headers).await {
+    if let Err(problem) = may_read(login, client, headers).await {
         return ([(WWW_AUTHENTICATE, "Bearer")], problem).into_response();
     }
     match blocking(move || Ok(text(&service))).await {
@@ -50,9 +50,10 @@ pub(super) async fn show(login: &Login, service: Arc<Service>, client: Option<Cl
     }
 }
 
-async fn may_read(login: &Login, address: Option<IpAddr>, headers: &HeaderMap) -> Result<(), Problem> {
-    let forwarded = [FORWARDED, HeaderName::from_static("x-forwarded-for")].iter().any(|name| headers.contains_key(name));
-    if address.is_some_and(|address| address.is_loopback()) && !forwarded {
+async fn may_read(login: &Login, client: Option<Client>, headers: &HeaderMap) -> Result<(), Problem> {
+    // A mark that no proxy of ours explains is one of somebody elsewhere.
+    let is_here = |client: Client| client.address.is_loopback() && (client.through.is_some() || !forwarded::is_marked(headers));
+    if client.is_some_and(is_here) {
         return Ok(());
     }
     let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.split_once(' '));

@@ -12,9 +12,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
+
 pub mod api;
 pub mod cli;
 pub mod context;
+mod forwarded;
 pub mod http;
 pub mod login;
 mod metrics;
@@ -34,4 +37,6 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The Unix socket of the HTTP API, for this machine's administrators.
     pub socket: PathBuf,
+    /// The proxies that may say for whom they speak.
+    pub trusted_proxies: Vec<IpNet>,
 }

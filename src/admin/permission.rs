@@ -4,7 +4,9 @@
 //! changes its own domains and what lives in them; what lies elsewhere does not exist for it, so a refusal never tells
 //! whether it does.
 
-use crate::directory::{Actor, Role, Unreadable, View};
+use std::net::IpAddr;
+
+use crate::directory::{Actor, Author, Role, Unreadable, View};
 use crate::mail::{Domain, Name};
 
 use super::problem::{Kind, Problem};
@@ -12,7 +14,7 @@ use super::problem::{Kind, Problem};
 /// Somebody whose rights are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    actor: Actor,
+    author: Author,
     reach: Reach,
 }
 
@@ -37,22 +39,33 @@ impl Caller {
                 None => return Err(Problem::forbidden(format!("the master `{name}` does not exist any more; log in again"))),
             },
         };
-        Ok(Self { actor, reach })
+        Ok(Self { author: actor.into(), reach })
+    }
+
+    /// The same, on behalf of a client with this address.
+    pub fn coming_from(mut self, address: Option<IpAddr>) -> Self {
+        self.author.from = address;
+        self
     }
 
     /// The server itself.
     pub fn server() -> Self {
-        Self { actor: Actor::Server, reach: Reach::Everything }
+        Self { author: Actor::Server.into(), reach: Reach::Everything }
     }
 
     /// On whose behalf changes are made.
     pub fn actor(&self) -> &Actor {
-        &self.actor
+        &self.author.actor
+    }
+
+    /// The same, and from where.
+    pub fn author(&self) -> &Author {
+        &self.author
     }
 
     /// The master that the caller is; none for users of this machine.
     pub fn master(&self) -> Option<&Name> {
-        match &self.actor {
+        match &self.author.actor {
             Actor::Master(name) => Some(name),
             Actor::Uid(_) | Actor::Server => None,
         }

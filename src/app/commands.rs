@@ -145,6 +145,7 @@ pub fn rules(config: &Config) -> Rules {
         routing: config.routing.clone(),
         over: config.mail.over,
         password: config.password,
+        proxies: config.admin.trusted_proxies.clone(),
     }
 }
 

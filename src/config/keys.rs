@@ -226,6 +226,13 @@ pub(super) const KEYS: &[Key] = &[
         "The Unix socket that the command line talks to. Where it is not set: `admin.sock` in the spool folder.",
     ),
     key(
+        "admin",
+        "trusted_proxies",
+        Kind::Texts,
+        "[]",
+        "HTTP proxies, as addresses or networks, that say for whom they speak (X-Forwarded-For, or Forwarded): logins are limited, changes\nnoted and /metrics guarded by that address. Name a proxy on this machine too, or everybody behind it counts as this machine.",
+    ),
+    key(
         "tls",
         "certificate",
         Kind::Text,

@@ -216,7 +216,8 @@ fn administration(written: &mut Written, spool: Option<&PathBuf>) -> Option<admi
             written.wrong("lmtp.listen", *line, format!("`{text}` is admin.socket as well: give each a path of its own"));
         }
     }
-    Some(admin::Settings { listen: listen?, socket: socket? })
+    let trusted_proxies = written.texts("admin.trusted_proxies", value::network);
+    Some(admin::Settings { listen: listen?, socket: socket?, trusted_proxies: trusted_proxies? })
 }
 
 fn listeners(written: &mut Written, spool: Option<&PathBuf>) -> Option<server::Settings> {

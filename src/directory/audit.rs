@@ -4,6 +4,7 @@ mod altered;
 mod undo;
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,9 @@ pub struct Entry {
     /// The records that it altered, before and after. They follow the entry in its record.
     #[serde(skip)]
     pub altered: Vec<Altered>,
+    /// The address of the client that asked for it; none on this machine. It follows the records.
+    #[serde(skip)]
+    pub from: Option<IpAddr>,
 }
 
 /// The same, written from what is at hand.
@@ -44,6 +48,8 @@ pub(super) struct EntryRef<'a> {
     pub change: Cow<'a, Change>,
     #[serde(serialize_with = "effects::serialize")]
     pub effects: &'a [Effect],
+    #[serde(skip)]
+    pub from: Option<IpAddr>,
 }
 
 /// The change without what an auditor must not see.
@@ -57,6 +63,7 @@ pub fn redacted(change: &Change) -> Cow<'_, Change> {
         | Change::AddToken { .. }
         | Change::SetSecondFactor { factor: Some(_), .. }
         | Change::UseRecoveryCode { .. }
+        | Change::AmendPop { password: Some(_), .. }
         | Change::Import(_) => change.clone(),
         Change::JoinList { name, count, .. } => Change::JoinList { name: name.clone(), members: Vec::new(), count: *count },
         _ => return Cow::Borrowed(change),
@@ -66,7 +73,8 @@ pub fn redacted(change: &Change) -> Cow<'_, Change> {
         | Change::SetMasterPassword { password, .. }
         | Change::AddPop { password, .. }
         | Change::AddPopAndAlias { password, .. }
-        | Change::SetPopPassword { password, .. } => *password = PasswordHash(String::new()),
+        | Change::SetPopPassword { password, .. }
+        | Change::AmendPop { password: Some(password), .. } => *password = PasswordHash(String::new()),
         Change::AddToken { token } => token.hash = TokenHash([0; 32]),
         Change::SetSecondFactor { factor: Some(factor), .. } => *factor = SecondFactor { secret: [0; 20], recovery: Vec::new() },
         Change::UseRecoveryCode { code, .. } => *code = TokenHash([0; 32]),

@@ -2,6 +2,8 @@
 
 #![expect(missing_docs, reason = "the fields of a variant are explained by the variant")]
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,6 +24,33 @@ pub enum Actor {
     Master(Name),
     /// The server itself (first run, purge of the trash).
     Server,
+}
+
+/// Who makes a change, and from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    /// Who.
+    pub actor: Actor,
+    /// The address of the client that asked for it; none on this machine, over the socket or without a server.
+    pub from: Option<IpAddr>,
+}
+
+impl From<Actor> for Author {
+    fn from(actor: Actor) -> Self {
+        Self { actor, from: None }
+    }
+}
+
+impl From<&Actor> for Author {
+    fn from(actor: &Actor) -> Self {
+        actor.clone().into()
+    }
+}
+
+impl From<&Self> for Author {
+    fn from(author: &Self) -> Self {
+        author.clone()
+    }
 }
 
 /// One change. Each is carried out whole or not at all.
@@ -98,6 +127,18 @@ pub enum Change {
     SetSecondFactor { name: Name, factor: Option<SecondFactor> },
     /// Use one of a master's recovery codes up.
     UseRecoveryCode { name: Name, code: TokenHash },
+    /// Change what is given of a POP account, all at once: with `new` its name too, and with `keep_alias` the old address stays as a
+    /// plain alias. `quota: Some(None)` gives it the configuration's default.
+    AmendPop {
+        name: Name,
+        new: Option<Name>,
+        keep_alias: bool,
+        domain: Option<Domain>,
+        owner: Option<String>,
+        quota: Option<Option<u64>>,
+        state: Option<State>,
+        password: Option<PasswordHash>,
+    },
 }
 
 /// A record as it leaves one directory and enters another.

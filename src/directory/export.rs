@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::change::{Actor, Change, ChangeError, ExportRecord, Refusal};
+use super::change::{Author, Change, ChangeError, ExportRecord, Refusal};
 use super::model::{Alias, DomainRecord, Handling, List, Master, Member, Pop, Roster, Style, Trashed};
 use super::store::{Directory, Page, Snapshot};
 use super::view::{Unreadable, View};
@@ -185,12 +185,12 @@ pub struct ImportReport {
 /// the octets read so far.
 pub fn import(
     directory: &Directory,
-    actor: &Actor,
+    author: impl Into<Author>,
     lines: &mut impl BufRead,
     now: Timestamp,
     progress: &mut dyn FnMut(u64),
 ) -> Result<ImportReport, ImportError> {
-    let mut import = Import { directory, actor, now, report: ImportReport::default(), waiting: Vec::new() };
+    let mut import = Import { directory, author: author.into(), now, report: ImportReport::default(), waiting: Vec::new() };
     let mut lines = Lines { input: lines, number: 0, octets: 0 };
     read_header(&mut lines)?;
     let mut group = Vec::with_capacity(GROUP);
@@ -249,7 +249,7 @@ type Waiting = ((u64, Change), Refusal);
 
 struct Import<'a> {
     directory: &'a Directory,
-    actor: &'a Actor,
+    author: Author,
     now: Timestamp,
     report: ImportReport,
     waiting: Vec<Waiting>,
@@ -258,7 +258,7 @@ struct Import<'a> {
 impl Import<'_> {
     fn try_group(&mut self, group: Vec<(u64, Change)>) -> Result<(), ImportError> {
         let (numbers, changes): (Vec<u64>, Vec<Change>) = group.into_iter().unzip();
-        let outcomes = self.directory.apply_all(self.actor, &changes, self.now)?;
+        let outcomes = self.directory.apply_all(&self.author, &changes, self.now)?;
         for ((number, change), outcome) in numbers.into_iter().zip(changes).zip(outcomes) {
             match outcome {
                 Ok(_) => self.report.applied += 1,

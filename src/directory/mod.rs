@@ -19,7 +19,7 @@ pub mod schema;
 pub mod store;
 pub mod view;
 
-pub use change::{Actor, Applied, Change, ChangeError, Effect, ExportRecord, Refusal, Suggestion};
+pub use change::{Actor, Applied, Author, Change, ChangeError, Effect, ExportRecord, Refusal, Suggestion};
 pub use model::{
     AccountId, Alias, AliasKey, BounceKind, Bounces, DomainRecord, Handling, Kind, List, Master, Member, PasswordHash, Pop, Posting,
     Revision, Role, Roster, Seat, SecondFactor, Standing, State, Style, Switch, Target, TargetError, Token, TokenHash, TokenId, Trashed,

@@ -96,9 +96,19 @@ fn carry_out(draft: &mut Draft<'_>, change: &Change, context: Context) -> Result
             pop::add(draft, pop::Given { name, domain, owner, password, quota: *quota, state: *state, id: fresh, created: now })?;
             if let Change::AddPopAndAlias { name, alias, .. } = change { alias::add_new(draft, alias, name, now) } else { Ok(()) }
         }
-        Change::EditPop { name, domain, owner, quota } => pop::edit(draft, name, domain.as_ref(), owner.as_deref(), *quota),
-        Change::SetPopPassword { name, password } => pop::set_password(draft, name, password),
-        Change::SetPopState { name, state } => pop::set_state(draft, name, *state),
+        Change::EditPop { name, domain, owner, quota } => {
+            let (domain, owner) = (domain.as_ref(), owner.as_deref());
+            pop::amend(draft, name, pop::Amendment { domain, owner, quota: *quota, ..pop::Amendment::default() })
+        }
+        Change::AmendPop { name, new, keep_alias, domain, owner, quota, state, password } => {
+            let (new, domain, owner, password) = (new.as_ref(), domain.as_ref(), owner.as_deref(), password.as_ref());
+            let (quota, state, keep_alias) = (*quota, *state, *keep_alias);
+            pop::amend(draft, name, pop::Amendment { new, keep_alias, domain, owner, quota, state, password })
+        }
+        Change::SetPopPassword { name, password } => {
+            pop::amend(draft, name, pop::Amendment { password: Some(password), ..pop::Amendment::default() })
+        }
+        Change::SetPopState { name, state } => pop::amend(draft, name, pop::Amendment { state: Some(*state), ..pop::Amendment::default() }),
         Change::RenamePop { name, new, keep_alias } => pop::rename(draft, name, new, *keep_alias),
         Change::DeletePop { name } => trash::delete_pop(draft, name, now),
         Change::RestorePop { name, id } => trash::restore(draft, name, *id, now),

@@ -22,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use self::commit::{Batch, Decided, State};
 use self::engine::Engine;
 use self::uses::Counted;
-use super::change::{Actor, Applied, Change, ChangeError, Effect};
+use super::change::{Applied, Author, Change, ChangeError, Effect};
 use super::model::{AccountId, AliasKey, Revision, Token};
 use super::rules::{self, Context, Expected};
 use super::schema::{self, Family, Key, Record};
@@ -73,23 +73,29 @@ impl Directory {
     }
 
     /// Carries out a change: when this returns, the disk has it.
-    pub fn apply(&self, actor: &Actor, change: &Change, now: Timestamp) -> Result<Applied, ChangeError> {
-        self.apply_expecting(actor, change, now, None)
+    pub fn apply(&self, author: impl Into<Author>, change: &Change, now: Timestamp) -> Result<Applied, ChangeError> {
+        self.apply_expecting(&author.into(), change, now, None)
     }
 
     /// Carries out a change if `subject` is still at the revision that the caller saw (0 for: not there).
     pub fn apply_if(
         &self,
-        actor: &Actor,
+        author: impl Into<Author>,
         change: &Change,
         now: Timestamp,
         subject: &Subject,
         seen: Revision,
     ) -> Result<Applied, ChangeError> {
-        self.apply_expecting(actor, change, now, Some(&Expected { key: subject.key(), revision: seen }))
+        self.apply_expecting(&author.into(), change, now, Some(&Expected { key: subject.key(), revision: seen }))
     }
 
-    fn apply_expecting(&self, actor: &Actor, change: &Change, now: Timestamp, expected: Option<&Expected>) -> Result<Applied, ChangeError> {
+    fn apply_expecting(
+        &self,
+        author: &Author,
+        change: &Change,
+        now: Timestamp,
+        expected: Option<&Expected>,
+    ) -> Result<Applied, ChangeError> {
         let context = self.context(change, now);
         for attempt in 1.. {
             let mut early = if attempt > ATTEMPTS { Some(self.lock()) } else { None };
@@ -106,7 +112,7 @@ impl Directory {
             };
             let holds = self.holds(&snapshot, &transaction.reads)?;
             if holds {
-                let revision = self.commit(state, actor, now, std::slice::from_ref(&decided))?;
+                let revision = self.commit(state, author, now, std::slice::from_ref(&decided))?;
                 return Ok(Applied { revision, effects: decided.drafted.effects });
             }
         }
@@ -114,15 +120,29 @@ impl Directory {
     }
 
     /// Carries out many changes, in groups that are synced together; each stands or falls alone.
-    pub fn apply_all(&self, actor: &Actor, changes: &[Change], now: Timestamp) -> Result<Vec<Result<Applied, ChangeError>>, Unreadable> {
-        self.apply_groups(actor, changes, now)
+    pub fn apply_all(
+        &self,
+        author: impl Into<Author>,
+        changes: &[Change],
+        now: Timestamp,
+    ) -> Result<Vec<Result<Applied, ChangeError>>, Unreadable> {
+        self.apply_groups(&author.into(), changes, now)
     }
 
     /// What a change would do.
     pub fn preview(&self, change: &Change, now: Timestamp) -> Result<Vec<Effect>, ChangeError> {
+        self.preview_expecting(change, now, None)
+    }
+
+    /// What a change would do if `subject` is still at the revision that the caller saw.
+    pub fn preview_if(&self, change: &Change, now: Timestamp, subject: &Subject, seen: Revision) -> Result<Vec<Effect>, ChangeError> {
+        self.preview_expecting(change, now, Some(&Expected { key: subject.key(), revision: seen }))
+    }
+
+    fn preview_expecting(&self, change: &Change, now: Timestamp, expected: Option<&Expected>) -> Result<Vec<Effect>, ChangeError> {
         let fresh = AccountId(self.next_id.load(Ordering::Relaxed));
         let snapshot = self.snapshot();
-        Ok(rules::decide(&snapshot, change, None, Context { now, fresh })?.effects)
+        Ok(rules::decide(&snapshot, change, expected, Context { now, fresh })?.effects)
     }
 
     /// How many records there are of each kind, about: what the engine can tell without counting.

@@ -191,7 +191,7 @@ impl Service {
     }
 }
 
-fn contains(networks: &[IpNet], address: IpAddr) -> bool {
+pub(crate) fn contains(networks: &[IpNet], address: IpAddr) -> bool {
     let address = address.to_canonical();
     networks.iter().any(|network| network.contains(&address))
 }

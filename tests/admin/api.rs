@@ -39,7 +39,14 @@ impl Api {
         let maildirs = Arc::new(Maildirs::new(config.mail.clone()).expect("a folder"));
         // The cheapest hash that there is: these tests are not about its cost.
         let password = Cost { memory_kib: 8, passes: 1, lanes: 1 };
-        let rules = Rules { hostname: config.hostname, session: config.session, routing: config.routing, over: config.mail.over, password };
+        let rules = Rules {
+            hostname: config.hostname,
+            session: config.session,
+            routing: config.routing,
+            over: config.mail.over,
+            password,
+            proxies: Vec::new(),
+        };
         Self { router: api::router(Arc::new(Context::new(directory, maildirs, None, rules))), _folder: folder }
     }
 

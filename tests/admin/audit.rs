@@ -68,6 +68,10 @@ fn every_kind_of_change_that_can_be_taken_back_leaves_what_was() {
         (&["list", "members", "team", "add", "alice"], "team"),
         (&["list", "members", "team", "remove", "bob"], "team"),
         (&["domain", "add", "example.com"], "example.com"),
+        (&["list", "edit", "team", "--description", "Our team", "--tag", "on"], "team"),
+        (&["list", "members", "team", "suspend", "bob"], "team"),
+        (&["pop", "copies", "alice", "bob"], "alice"),
+        (&["pop", "edit", "bob", "--owner", "Robert", "--quota", "1GiB"], "bob"),
     ] {
         place.done(change);
         let entry = last(&place, about);
@@ -75,11 +79,17 @@ fn every_kind_of_change_that_can_be_taken_back_leaves_what_was() {
         undo(&place, &entry);
         assert_eq!(export(), before, "{change:?}");
     }
-    for (change, about) in [(["pop", "passwd", "alice", "--generate"].as_slice(), "alice"), (&["list", "delete", "team"], "team")] {
+    for (change, about, why) in [
+        (["pop", "passwd", "alice", "--generate"].as_slice(), "alice", "passwords are not kept"),
+        (&["pop", "rename", "bob", "robert", "--keep-alias"], "robert", "an alias of its own"),
+        (&["list", "delete", "team"], "team", "add it anew"),
+    ] {
         place.done(change);
         let entry = last(&place, about);
         assert_eq!(entry["can_be_undone"], json!(false), "{change:?}");
-        place.run(&["audit", "undo", &entry["revision"].to_string()]).refused(4);
+        assert!(entry["stays_because"].as_str().is_some_and(|told| told.contains(why)), "{entry}");
+        let line = place.run(&["audit", "undo", &entry["revision"].to_string()]).refused(4);
+        assert!(line.contains(why), "{line}");
     }
     place.run(&["audit", "undo", "999999"]).refused(3);
     let all = place.done(&["audit", "list", "--json", "--limit", "1000"]).stdout;

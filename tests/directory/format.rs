@@ -44,6 +44,7 @@ fn entry() -> audit::Entry {
             Effect::SeatAdded { list: name("team"), member: target("alice") },
         ],
         altered: Vec::new(),
+        from: None,
     }
 }
 

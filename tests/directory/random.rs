@@ -69,6 +69,18 @@ fn a_change() -> impl Strategy<Value = Change> {
         2 => a_name().prop_map(restore_pop),
         2 => (a_name(), a_name(), any::<bool>()).prop_map(|(old, new, keep)| rename_pop(old, new, keep)),
         2 => (a_name(), a_domain()).prop_map(|(n, d)| move_pop(n, d)),
+        2 => (a_name(), prop::option::of(a_name()), prop::option::of(a_domain()), any::<bool>()).prop_map(|(old, new, home, keep_alias)| {
+            Change::AmendPop {
+                name: name(old),
+                new: new.map(name),
+                keep_alias,
+                domain: home.map(domain),
+                owner: Some("amended".into()),
+                quota: None,
+                state: Some(State::Suspended),
+                password: None,
+            }
+        }),
         1 => a_name().prop_map(|n| Change::SetPopState { name: name(n), state: State::Suspended }),
         1 => (1u64..9).prop_map(|id| Change::PurgePop { id: AccountId(id) }),
         2 => add_list,

@@ -56,6 +56,44 @@ fn a_lost_update_is_refused_wherever_there_is_one() {
 }
 
 #[test]
+fn whatever_changes_a_record_can_be_made_conditional() {
+    let house = House::new();
+    let admin = house.program("admin");
+    house.pop(&admin, "alice", "example.org");
+    admin.ask("POST", "/api/v1/aliases", &json!({"address": "info@example.org", "targets": ["alice", "nora"]}));
+    admin.ask("POST", "/api/v1/lists", &json!({"name": "team", "domain": "example.org", "owner": "nora", "posting": "anyone"}));
+    admin.ask("POST", "/api/v1/domains", &json!({"domain": "empty.example"}));
+    for (read, method, place, body) in [
+        ("/pops/alice", "PUT", "/pops/alice/password", json!({"generate": true})),
+        ("/pops/alice", "POST", "/pops/alice/suspend", json!({})),
+        ("/pops/alice", "POST", "/pops/alice/resume", json!({})),
+        ("/pops/alice", "PATCH", "/pops/alice", json!({"owner": "another"})),
+        ("/pops/alice", "POST", "/pops/alice/rename", json!({"name": "alicia"})),
+        ("/aliases/info@example.org", "POST", "/aliases/info@example.org/disable", json!({})),
+        ("/aliases/info@example.org", "POST", "/aliases/info@example.org/remove", json!({"targets": ["nora"]})),
+        ("/aliases/info@example.org", "DELETE", "/aliases/info@example.org", Value::Null),
+        ("/pops/alicia", "DELETE", "/pops/alicia", Value::Null),
+        ("/lists/team", "DELETE", "/lists/team", Value::Null),
+        ("/domains/empty.example", "DELETE", "/domains/empty.example", Value::Null),
+    ] {
+        let what = format!("{method} {place}");
+        let read = format!("/api/v1{read}");
+        let seen = admin.ask("GET", &read, &Value::Null);
+        let asked = |path: &str, condition: &str| admin.ask_if(method, path, &body, &format!("If-Match: {condition}\r\n"));
+        let place = format!("/api/v1{place}");
+        let lost = asked(&place, "\"1\"");
+        assert_eq!((lost.status, &lost.json()["type"]), (412, &json!("urn:restante:problem:changed")), "{what}: {lost:?}");
+        if method == "DELETE" {
+            assert_eq!(asked(&format!("{place}?dry_run=true"), "\"1\"").status, 412, "{what}, rehearsed");
+            assert_eq!(asked(&format!("{place}?dry_run=true"), seen.header("etag")).status, 200, "{what}, rehearsed");
+        }
+        assert_eq!(admin.ask("GET", &read, &Value::Null).text, seen.text, "{what} did something all the same");
+        let done = asked(&place, seen.header("etag"));
+        assert_eq!(done.status, 200, "{what}: {done:?}");
+    }
+}
+
+#[test]
 fn a_problem_points_to_its_field() {
     let house = House::new();
     let admin = house.program("admin");

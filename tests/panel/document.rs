@@ -44,6 +44,10 @@ fn the_document_is_whole() {
             assert!(ids.insert(operation["operationId"].as_str().expect("an id").to_owned()), "{what}: its id is another's");
             assert!(operation["summary"].is_string() && operation["security"].is_array(), "{what}");
             assert!(operation["responses"]["default"]["content"]["application/problem+json"].is_object(), "{what}");
+            // What has an entity tag can be changed under a condition.
+            let tagged = operations.get("get").is_some_and(|get| get["responses"]["200"]["headers"]["ETag"].is_object());
+            let conditional = operation["parameters"].as_array().is_some_and(|all| all.iter().any(|p| p["name"] == "If-Match"));
+            assert!(!tagged || method == "get" || conditional, "{what}: it takes no If-Match");
             let named = operation["parameters"].as_array().map_or(0, |all| all.iter().filter(|p| p["in"] == "path").count());
             assert_eq!(named, path.matches('{').count(), "{what}: the parameters of its path");
         }
@@ -75,9 +79,12 @@ fn nonsense_is_refused_in_the_form_of_a_problem() {
 /// The version that this test was written with.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 
-/// Answers that are refusals of things that have the right form: not there, taken, in use, or against the rules.
-const CHECKS: &str =
-    "[checks]\npositive_data_acceptance.expected-statuses = [\"2xx\", \"401\", \"403\", \"404\", \"405\", \"409\", \"412\", \"422\"]\n";
+/// Answers that are refusals of things that have the right form: not there, taken, in use, or against the rules. A condition that
+/// does not hold is a refusal of whatever has a wrong form as well.
+const CHECKS: &str = "[checks]
+positive_data_acceptance.expected-statuses = [\"2xx\", \"401\", \"403\", \"404\", \"405\", \"409\", \"412\", \"422\"]
+negative_data_rejection.expected-statuses = [\"400\", \"401\", \"403\", \"404\", \"405\", \"406\", \"409\", \"412\", \"415\", \"422\", \"428\", \"429\", \"5xx\"]
+";
 
 #[test]
 fn schemathesis_finds_nothing() {

@@ -15,8 +15,13 @@ pub struct House {
 
 impl House {
     pub fn new() -> Self {
+        Self::behind("")
+    }
+
+    /// With further lines of the table `[admin]`.
+    pub fn behind(lines: &str) -> Self {
         // The cheapest hash that there is: these tests are not about its cost.
-        let tables = "[password]\nmemory = \"8KiB\"\npasses = 1\n".to_owned();
+        let tables = format!("{lines}[password]\nmemory = \"8KiB\"\npasses = 1\n");
         let house = Self { world: World::with(User::Same, Settings { tables, ..Settings::default() }) };
         house.secretly(&["master", "passwd", "admin", "--password-stdin"]);
         house.secretly(&["master", "add", "olivia", "--role", "owner", "--password-stdin"]);

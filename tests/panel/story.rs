@@ -91,6 +91,44 @@ fn delete_and_restore(house: &House) {
 }
 
 #[test]
+fn an_edit_is_one_change_or_none() {
+    let house = House::new();
+    let (mut browser, admin) = (house.admin(), house.program("admin"));
+    house.pop(&admin, "alice", "example.org");
+    let seen = house.get(&admin, "/api/v1/audit?limit=1")["items"][0]["revision"].clone();
+    let revision = browser.get("/pops?edit=alice").input("revision").expect("a revision");
+    let edit = |name: &'static str| {
+        [
+            ("revision", revision.as_str()),
+            ("name", name),
+            ("domain", "example.net"),
+            ("owner", "Alicia"),
+            ("password", "another-password"),
+            ("quota", "2 GiB"),
+            ("state", "suspended"),
+            ("keep_alias", "yes"),
+        ]
+        .to_vec()
+    };
+    let before = house.get(&admin, "/api/v1/pops/alice");
+    let refused = browser.post("/pops/alice", &edit("nora"));
+    assert_eq!(refused.status, 422);
+    assert!(refused.words().contains("the name `nora` is taken by a POP account"), "{}", refused.words());
+    assert_eq!(house.get(&admin, "/api/v1/pops/alice"), before, "nothing of it was done");
+    assert_eq!(browser.post("/pops/alice", &edit("alicia")).status, 303);
+    let after = house.get(&admin, "/api/v1/pops/alicia");
+    assert_eq!(
+        (&after["address"], &after["owner"], &after["quota"], &after["state"], &after["aliases"]),
+        (&"alicia@example.net".into(), &"Alicia".into(), &(2_u64 << 30).into(), &"suspended".into(), &vec!["alice@example.org"].into()),
+        "{after}"
+    );
+    let changes = house.get(&admin, "/api/v1/audit?limit=2");
+    assert_eq!(changes["items"][1]["revision"], seen, "one entry, and no other: {changes}");
+    assert_eq!((&changes["items"][0]["actor"], &changes["items"][0]["from"]), (&"admin".into(), &"127.0.0.1".into()));
+    assert!(!changes.to_string().contains("argon2"), "{changes}");
+}
+
+#[test]
 fn a_taken_name_comes_with_a_button_that_takes_another() {
     let house = House::new();
     let mut browser = house.admin();

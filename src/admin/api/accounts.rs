@@ -8,11 +8,11 @@ use axum::Json;
 use axum::extract::State;
 
 use super::document::about;
-use super::extract::{self, Condition, Path, Query, Rehearsal, Who};
+use super::extract::{self, Asking, Condition, Path, Query, Rehearsal, Who};
 use super::respond::{Answer, Created, Tagged};
 use super::run;
 use crate::admin::context::Context;
-use crate::admin::operations::{Page, Paging, Removal, lists, password, pops};
+use crate::admin::operations::{Match, Page, Paging, Removal, lists, password, pops};
 use crate::admin::problem::Problem;
 use crate::directory;
 use crate::mail::Name;
@@ -82,34 +82,65 @@ async fn edit_pop(
     Ok(Tagged(revision, pop))
 }
 
-async fn delete_pop(context: Shared, Who(who): Who, Path(name): Path<Name>, Query(rehearsal): Query<Rehearsal>) -> Answer<Removal> {
-    run(context, who, move |context, caller| pops::delete(context, caller, &name, rehearsal.run())).await.map(Json)
+async fn delete_pop(
+    context: Shared,
+    Who(who): Who,
+    Path(name): Path<Name>,
+    Query(rehearsal): Query<Rehearsal>,
+    Condition(condition): Condition,
+) -> Answer<Removal> {
+    run(context, who, move |context, caller| pops::delete(context, caller, &name, rehearsal.run(), condition)).await.map(Json)
 }
 
 async fn set_pop_password(
     context: Shared,
     Who(who): Who,
     Path(name): Path<Name>,
+    Condition(condition): Condition,
     extract::Json(wish): extract::Json<password::Wish>,
-) -> Answer<pops::Shown> {
-    run(context, who, move |context, caller| pops::set_password(context, caller, &name, wish)).await.map(Json)
+) -> Result<Tagged<pops::Shown>, Problem> {
+    let (revision, pop) = run(context, who, move |context, caller| pops::set_password(context, caller, &name, wish, condition)).await?;
+    Ok(Tagged(revision, pop))
 }
 
-async fn suspend_pop(context: Shared, Who(who): Who, Path(name): Path<Name>) -> Answer<pops::Shown> {
-    run(context, who, move |context, caller| pops::set_state(context, caller, &name, directory::State::Suspended)).await.map(Json)
+async fn suspend_pop(
+    context: Shared,
+    Who(who): Who,
+    Path(name): Path<Name>,
+    Condition(condition): Condition,
+) -> Result<Tagged<pops::Shown>, Problem> {
+    set_state(context, who, name, directory::State::Suspended, condition).await
 }
 
-async fn resume_pop(context: Shared, Who(who): Who, Path(name): Path<Name>) -> Answer<pops::Shown> {
-    run(context, who, move |context, caller| pops::set_state(context, caller, &name, directory::State::Active)).await.map(Json)
+async fn resume_pop(
+    context: Shared,
+    Who(who): Who,
+    Path(name): Path<Name>,
+    Condition(condition): Condition,
+) -> Result<Tagged<pops::Shown>, Problem> {
+    set_state(context, who, name, directory::State::Active, condition).await
+}
+
+async fn set_state(
+    context: Shared,
+    who: Asking,
+    name: Name,
+    state: directory::State,
+    condition: Match,
+) -> Result<Tagged<pops::Shown>, Problem> {
+    let (revision, pop) = run(context, who, move |context, caller| pops::set_state(context, caller, &name, state, condition)).await?;
+    Ok(Tagged(revision, pop))
 }
 
 async fn rename_pop(
     context: Shared,
     Who(who): Who,
     Path(name): Path<Name>,
+    Condition(condition): Condition,
     extract::Json(to): extract::Json<pops::Rename>,
-) -> Answer<pops::Shown> {
-    run(context, who, move |context, caller| pops::rename(context, caller, &name, to)).await.map(Json)
+) -> Result<Tagged<pops::Shown>, Problem> {
+    let (revision, pop) = run(context, who, move |context, caller| pops::rename(context, caller, &name, to, condition)).await?;
+    Ok(Tagged(revision, pop))
 }
 
 async fn restore_pop(
@@ -150,6 +181,12 @@ async fn edit_list(
     Ok(Tagged(revision, list))
 }
 
-async fn delete_list(context: Shared, Who(who): Who, Path(name): Path<Name>, Query(rehearsal): Query<Rehearsal>) -> Answer<Removal> {
-    run(context, who, move |context, caller| lists::delete(context, caller, &name, rehearsal.run())).await.map(Json)
+async fn delete_list(
+    context: Shared,
+    Who(who): Who,
+    Path(name): Path<Name>,
+    Query(rehearsal): Query<Rehearsal>,
+    Condition(condition): Condition,
+) -> Answer<Removal> {
+    run(context, who, move |context, caller| lists::delete(context, caller, &name, rehearsal.run(), condition)).await.map(Json)
 }

@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use aide::axum::ApiRouter;
 use aide::axum::routing::{get_with, post_with};
+use axum::Json;
 use axum::extract::State;
-use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::document::about;
-use super::extract::{self, Condition, Path, Query, Rehearsal, Who};
+use super::extract::{self, Asking, Condition, Path, Query, Rehearsal, Who};
 use super::respond::{Answer, Created, Tagged};
 use super::run;
 use crate::admin::context::Context;
 use crate::admin::operations::{Match, Page, Paging, Removal, aliases};
 use crate::admin::problem::Problem;
-use crate::directory::{Actor, AliasKey, Switch, Target};
+use crate::directory::{AliasKey, Switch, Target};
 
 type Shared = State<Arc<Context>>;
 
@@ -66,8 +66,14 @@ async fn add(context: Shared, Who(who): Who, extract::Json(new): extract::Json<a
     run(context, who, move |context, caller| aliases::add(context, caller, new)).await.map(Created)
 }
 
-async fn remove(context: Shared, Who(who): Who, Path(address): Path<AliasKey>, Query(rehearsal): Query<Rehearsal>) -> Answer<Removal> {
-    run(context, who, move |context, caller| aliases::remove(context, caller, &address, rehearsal.run())).await.map(Json)
+async fn remove(
+    context: Shared,
+    Who(who): Who,
+    Path(address): Path<AliasKey>,
+    Query(rehearsal): Query<Rehearsal>,
+    Condition(condition): Condition,
+) -> Answer<Removal> {
+    run(context, who, move |context, caller| aliases::remove(context, caller, &address, rehearsal.run(), condition)).await.map(Json)
 }
 
 /// Entries to remove; at least one, so that an empty list never takes the whole alias.
@@ -83,9 +89,12 @@ async fn remove_entries(
     Who(who): Who,
     Path(address): Path<AliasKey>,
     Query(rehearsal): Query<Rehearsal>,
+    Condition(condition): Condition,
     extract::Json(Entries { targets }): extract::Json<Entries>,
 ) -> Answer<Removal> {
-    run(context, who, move |context, caller| aliases::remove_entries(context, caller, &address, targets, rehearsal.run())).await.map(Json)
+    let removal =
+        run(context, who, move |context, caller| aliases::remove_entries(context, caller, &address, targets, rehearsal.run(), condition));
+    removal.await.map(Json)
 }
 
 async fn enable(
@@ -108,7 +117,7 @@ async fn disable(
 
 async fn switch(
     context: Shared,
-    who: Extension<Actor>,
+    who: Asking,
     address: AliasKey,
     switch: Switch,
     condition: Match,

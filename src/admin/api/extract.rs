@@ -1,5 +1,7 @@
 //! What a request carries, with every failure told as a [`Problem`].
 
+use std::net::IpAddr;
+
 use axum::Extension;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -8,6 +10,7 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::super::http::Client;
 use super::super::operations::{Match, Run};
 use super::super::problem::{Kind, Problem};
 use crate::directory::{Actor, Revision};
@@ -22,7 +25,16 @@ pub struct Query<T>(pub T);
 pub struct Path<T>(pub T);
 
 /// Who asks.
-pub struct Who(pub Extension<Actor>);
+pub struct Who(pub Asking);
+
+/// On whose behalf, and with which address; none on this machine's socket.
+#[derive(Debug, Clone)]
+pub struct Asking {
+    /// Who.
+    pub actor: Actor,
+    /// From where.
+    pub from: Option<IpAddr>,
+}
 
 /// `If-Match`.
 pub struct Condition(pub Match);
@@ -86,7 +98,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Who {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let actor = Extension::from_request_parts(parts, state).await;
-        actor.map(Self).map_err(|_| Problem::forbidden("nobody is logged in on this connection".into()))
+        let Extension(actor) = actor.map_err(|_| Problem::forbidden("nobody is logged in on this connection".into()))?;
+        Ok(Self(Asking { actor, from: parts.extensions.get::<Client>().map(|client| client.address) }))
     }
 }
 

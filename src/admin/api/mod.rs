@@ -24,6 +24,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 
+use self::extract::Asking;
 use super::context::Context;
 use super::login::{Login, blocking};
 use super::permission::Caller;
@@ -79,11 +80,11 @@ async fn by_token(State(login): State<Arc<Login>>, mut request: Request, next: N
 /// Runs an operation on a thread that may block.
 async fn run<T: Send + 'static>(
     State(context): State<Arc<Context>>,
-    Extension(actor): Extension<Actor>,
+    Asking { actor, from }: Asking,
     operation: impl FnOnce(&Context, &Caller) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
     let work = move || {
-        let caller = Caller::of(&context.directory.snapshot(), actor)?;
+        let caller = Caller::of(&context.directory.snapshot(), actor)?.coming_from(from);
         operation(&context, &caller)
     };
     blocking(work).await

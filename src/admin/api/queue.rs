@@ -4,17 +4,16 @@ use std::sync::Arc;
 
 use aide::axum::ApiRouter;
 use aide::axum::routing::{get_with, post_with};
+use axum::Json;
 use axum::extract::State;
-use axum::{Extension, Json};
 
 use super::document::about;
-use super::extract::{Path, Query, Who};
+use super::extract::{Asking, Path, Query, Who};
 use super::respond::Answer;
 use super::run;
 use crate::admin::context::Context;
 use crate::admin::operations::queue::{self, Action, Report};
 use crate::admin::operations::{Page, Paging};
-use crate::directory::Actor;
 use crate::mail::QueueId;
 
 type Shared = State<Arc<Context>>;
@@ -79,6 +78,6 @@ async fn release(context: Shared, Who(who): Who, Path(id): Path<QueueId>) -> Ans
     act(context, who, id, Action::Release).await
 }
 
-async fn act(context: Shared, who: Extension<Actor>, id: QueueId, action: Action) -> Answer<queue::Changed> {
+async fn act(context: Shared, who: Asking, id: QueueId, action: Action) -> Answer<queue::Changed> {
     run(context, who, move |context, caller| queue::act(context, caller, id, action)).await.map(Json)
 }

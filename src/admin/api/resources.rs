@@ -117,8 +117,9 @@ async fn delete_domain(
     Path(domain): Path<Domain>,
     Query(Cascade { cascade }): Query<Cascade>,
     Query(rehearsal): Query<Rehearsal>,
+    Condition(condition): Condition,
 ) -> Answer<Removal> {
-    run(context, who, move |context, caller| domains::delete(context, caller, &domain, cascade, rehearsal.run())).await.map(Json)
+    run(context, who, move |context, caller| domains::delete(context, caller, &domain, cascade, rehearsal.run(), condition)).await.map(Json)
 }
 
 async fn list_masters(context: Shared, Who(who): Who, Query(paging): Query<Paging>) -> Answer<Page<masters::Shown>> {

@@ -172,18 +172,26 @@ pub fn add(context: &Context, caller: &Caller, new: New) -> Result<Shown, Proble
 }
 
 /// Removes the whole alias.
-pub fn remove(context: &Context, caller: &Caller, key: &AliasKey, run: Run) -> Result<Removal, Problem> {
+pub fn remove(context: &Context, caller: &Caller, key: &AliasKey, run: Run, condition: Match) -> Result<Removal, Problem> {
     show(context, caller, key)?;
-    context.remove(caller, &Change::RemoveAlias { key: key.clone(), targets: Vec::new() }, run)
+    let change = Change::RemoveAlias { key: key.clone(), targets: Vec::new() };
+    context.remove_if(caller, &change, run, &Subject::Alias(key.clone()), condition)
 }
 
 /// Removes these entries of an alias; the last one takes the alias with it.
-pub fn remove_entries(context: &Context, caller: &Caller, key: &AliasKey, targets: Vec<Target>, run: Run) -> Result<Removal, Problem> {
+pub fn remove_entries(
+    context: &Context,
+    caller: &Caller,
+    key: &AliasKey,
+    targets: Vec<Target>,
+    run: Run,
+    condition: Match,
+) -> Result<Removal, Problem> {
     if targets.is_empty() {
         return Err(Problem::new(Kind::BadValue, "targets: name at least one; to remove the whole alias, delete it".into()));
     }
     show(context, caller, key)?;
-    context.remove(caller, &Change::RemoveAlias { key: key.clone(), targets }, run)
+    context.remove_if(caller, &Change::RemoveAlias { key: key.clone(), targets }, run, &Subject::Alias(key.clone()), condition)
 }
 
 /// Switches an alias on or off.

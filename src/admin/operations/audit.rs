@@ -1,6 +1,7 @@
 //! Who changed what, when.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -28,6 +29,9 @@ pub struct Shown {
     pub at: Timestamp,
     /// On whose behalf: a master, a user of this machine, or the server itself.
     pub actor: String,
+    /// The address of the client that asked for it; none on this machine.
+    #[serde(default)]
+    pub from: Option<IpAddr>,
     /// What it did.
     pub effects: Vec<Effect>,
     /// The fields that it changed, with their values before and after.
@@ -36,6 +40,9 @@ pub struct Shown {
     /// Whether it can be taken back: nothing has come in between.
     #[serde(default)]
     pub can_be_undone: bool,
+    /// Why it cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stays_because: Option<String>,
 }
 
 /// A field that got another value.
@@ -96,9 +103,8 @@ pub fn undo(context: &Context, caller: &Caller, revision: Revision) -> Result<Sh
         if !may_see(caller, &snapshot, &entry)? {
             return Err(missing());
         }
-        let change = audit::inverse(&entry).ok_or_else(|| {
-            Problem::new(Kind::CannotUndo, "this change cannot be taken back as it stands; make the one that you want".into())
-        })?;
+        let cannot = |why| Problem::new(Kind::CannotUndo, format!("this change cannot be taken back: {why}"));
+        let change = audit::inverse(&entry).map_err(cannot)?;
         may_undo(caller, &snapshot, &entry)?;
         if !is_last(&snapshot, &entry)? {
             return Err(Problem::new(Kind::Changed, "what it changed has been changed again since; nothing was done".into()));
@@ -218,13 +224,20 @@ fn shown(caller: &Caller, snapshot: &Snapshot<'_>, entry: &Entry) -> Result<Show
         before: difference.before,
         after: difference.after,
     });
-    let can_be_undone = audit::inverse(entry).is_some() && may_undo(caller, snapshot, entry).is_ok() && is_last(snapshot, entry)?;
+    let stays_because = match audit::inverse(entry) {
+        Err(why) => Some(why),
+        Ok(_) if may_undo(caller, snapshot, entry).is_err() => Some("that is for admins"),
+        Ok(_) if !is_last(snapshot, entry)? => Some("what it changed has been changed again since"),
+        Ok(_) => None,
+    };
     Ok(Shown {
         revision: entry.revision,
         at: entry.at,
         actor: name_of(&entry.actor),
+        from: entry.from,
         effects: entry.effects.clone(),
         differences: differences.collect(),
-        can_be_undone,
+        can_be_undone: stays_because.is_none(),
+        stays_because: stays_because.map(str::to_owned),
     })
 }

@@ -101,7 +101,8 @@ pub fn edit(context: &Context, caller: &Caller, domain: &Domain, edit: Edit, con
 }
 
 /// Removes a domain; with `cascade`, and everything in it. For admins.
-pub fn delete(context: &Context, caller: &Caller, domain: &Domain, cascade: bool, run: Run) -> Result<Removal, Problem> {
+pub fn delete(context: &Context, caller: &Caller, domain: &Domain, cascade: bool, run: Run, condition: Match) -> Result<Removal, Problem> {
     caller.needs_admin()?;
-    context.remove(caller, &Change::DeleteDomain { domain: domain.clone(), cascade }, run)
+    let change = Change::DeleteDomain { domain: domain.clone(), cascade };
+    context.remove_if(caller, &change, run, &Subject::Domain(domain.clone()), condition)
 }

@@ -26,5 +26,5 @@ pub fn import(context: &Context, caller: &Caller, lines: &mut impl BufRead) -> R
         ImportError::Unreadable(_) => Problem::new(Kind::Directory, error.to_string()),
         _ => Problem::new(Kind::BadImport, error.to_string()),
     };
-    export::import(&context.directory, caller.actor(), lines, Timestamp::now(), &mut |_| {}).map_err(told)
+    export::import(&context.directory, caller.author(), lines, Timestamp::now(), &mut |_| {}).map_err(told)
 }

@@ -178,9 +178,9 @@ pub fn edit(context: &Context, caller: &Caller, name: &Name, edit: Edit, conditi
 }
 
 /// Deletes a list account, its hidden alias, and every entry that leads to it.
-pub fn delete(context: &Context, caller: &Caller, name: &Name, run: Run) -> Result<Removal, Problem> {
+pub fn delete(context: &Context, caller: &Caller, name: &Name, run: Run, condition: Match) -> Result<Removal, Problem> {
     visible(&context.directory.snapshot(), caller, name)?;
-    context.remove(caller, &Change::DeleteList { name: name.clone() }, run)
+    context.remove_if(caller, &Change::DeleteList { name: name.clone() }, run, &Subject::List(name.clone()), condition)
 }
 
 fn switch(on: bool) -> Switch {

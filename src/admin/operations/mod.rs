@@ -104,7 +104,7 @@ impl Paging {
 impl Context {
     /// Carries out a change: in the directory, then in the Maildirs.
     pub(super) fn change(&self, caller: &Caller, change: &Change) -> Result<Applied, Problem> {
-        let applied = self.directory.apply(caller.actor(), change, Timestamp::now())?;
+        let applied = self.directory.apply(caller.author(), change, Timestamp::now())?;
         self.follow(applied)
     }
 
@@ -113,7 +113,7 @@ impl Context {
         match condition {
             Match::Any => self.change(caller, change),
             Match::Revision(seen) => {
-                let applied = self.directory.apply_if(caller.actor(), change, Timestamp::now(), subject, seen)?;
+                let applied = self.directory.apply_if(caller.author(), change, Timestamp::now(), subject, seen)?;
                 self.follow(applied)
             }
         }
@@ -134,6 +134,23 @@ impl Context {
         let effects = match run {
             Run::Real => self.change(caller, change)?.effects,
             Run::Dry => self.directory.preview(change, Timestamp::now())?,
+        };
+        Ok(Removal { run, effects })
+    }
+
+    /// The same for `subject`, under a condition.
+    pub(super) fn remove_if(
+        &self,
+        caller: &Caller,
+        change: &Change,
+        run: Run,
+        subject: &Subject,
+        condition: Match,
+    ) -> Result<Removal, Problem> {
+        let effects = match (run, condition) {
+            (_, Match::Any) => return self.remove(caller, change, run),
+            (Run::Real, condition) => self.change_if(caller, change, subject, condition)?.effects,
+            (Run::Dry, Match::Revision(seen)) => self.directory.preview_if(change, Timestamp::now(), subject, seen)?,
         };
         Ok(Removal { run, effects })
     }

@@ -103,6 +103,18 @@ pub struct Edit {
     #[serde(default, deserialize_with = "quota::present")]
     #[schemars(with = "Option<quota::Written>")]
     pub quota: Option<Option<u64>>,
+    /// Whether logins work from now on.
+    pub state: Option<State>,
+    /// Another name; id, mail, alias entries and list seats stay.
+    pub name: Option<Name>,
+    /// Where its address changes: whether the old one stays as a plain alias.
+    #[serde(default)]
+    pub keep_alias: bool,
+    /// Another password.
+    pub password: Option<Clear>,
+    /// Or a new one, that the answer shows once.
+    #[serde(default)]
+    pub generate: bool,
 }
 
 /// Another name for a POP account.
@@ -221,7 +233,7 @@ pub fn add(context: &Context, caller: &Caller, new: New) -> Result<Shown, Proble
     Ok(Shown { password: settled.shown, ..show(context, caller, &name)? })
 }
 
-/// Changes a POP account.
+/// Changes a POP account: all of it at once, or nothing.
 pub fn edit(context: &Context, caller: &Caller, name: &Name, edit: Edit, condition: Match) -> Result<(Revision, Shown), Problem> {
     let snapshot = context.directory.snapshot();
     visible(&snapshot, caller, name)?;
@@ -229,38 +241,46 @@ pub fn edit(context: &Context, caller: &Caller, name: &Name, edit: Edit, conditi
         caller.needs(&snapshot, domain)?;
     }
     quota_makes_sense(edit.quota.flatten())?;
-    let Edit { domain, owner, quota } = edit;
-    let change = Change::EditPop { name: name.clone(), domain, owner, quota };
+    let Edit { domain, owner, quota, state, name: new, keep_alias, password, generate } = edit;
+    let wish = Some(Wish { password, generate }).filter(|wish| wish.password.is_some() || wish.generate);
+    let settled = wish.map(|wish| wish.settle(context.rules.load().password)).transpose()?;
+    let (password, shown) = settled.map(|settled| (settled.hash, settled.shown)).unzip();
+    let called = new.clone().unwrap_or_else(|| name.clone());
+    let change = Change::AmendPop { name: name.clone(), new, keep_alias, domain, owner, quota, state, password };
     context.change_if(caller, &change, &Subject::Pop(name.clone()), condition)?;
-    show_with_revision(context, caller, name)
+    let (revision, pop) = show_with_revision(context, caller, &called)?;
+    Ok((revision, Shown { password: shown.flatten(), ..pop }))
 }
 
 /// Sets a POP account's password.
-pub fn set_password(context: &Context, caller: &Caller, name: &Name, wish: Wish) -> Result<Shown, Problem> {
+pub fn set_password(context: &Context, caller: &Caller, name: &Name, wish: Wish, condition: Match) -> Result<(Revision, Shown), Problem> {
     visible(&context.directory.snapshot(), caller, name)?;
     let settled = wish.settle(context.rules.load().password)?;
-    context.change(caller, &Change::SetPopPassword { name: name.clone(), password: settled.hash })?;
-    Ok(Shown { password: settled.shown, ..show(context, caller, name)? })
+    let change = Change::SetPopPassword { name: name.clone(), password: settled.hash };
+    context.change_if(caller, &change, &Subject::Pop(name.clone()), condition)?;
+    let (revision, pop) = show_with_revision(context, caller, name)?;
+    Ok((revision, Shown { password: settled.shown, ..pop }))
 }
 
 /// Suspends or resumes: logins are refused or work, mail is taken either way.
-pub fn set_state(context: &Context, caller: &Caller, name: &Name, state: State) -> Result<Shown, Problem> {
+pub fn set_state(context: &Context, caller: &Caller, name: &Name, state: State, condition: Match) -> Result<(Revision, Shown), Problem> {
     visible(&context.directory.snapshot(), caller, name)?;
-    context.change(caller, &Change::SetPopState { name: name.clone(), state })?;
-    show(context, caller, name)
+    context.change_if(caller, &Change::SetPopState { name: name.clone(), state }, &Subject::Pop(name.clone()), condition)?;
+    show_with_revision(context, caller, name)
 }
 
 /// Renames a POP account; id, mail, alias entries and list seats stay.
-pub fn rename(context: &Context, caller: &Caller, name: &Name, to: Rename) -> Result<Shown, Problem> {
+pub fn rename(context: &Context, caller: &Caller, name: &Name, to: Rename, condition: Match) -> Result<(Revision, Shown), Problem> {
     visible(&context.directory.snapshot(), caller, name)?;
-    context.change(caller, &Change::RenamePop { name: name.clone(), new: to.name.clone(), keep_alias: to.keep_alias })?;
-    show(context, caller, &to.name)
+    let change = Change::RenamePop { name: name.clone(), new: to.name.clone(), keep_alias: to.keep_alias };
+    context.change_if(caller, &change, &Subject::Pop(name.clone()), condition)?;
+    show_with_revision(context, caller, &to.name)
 }
 
 /// Moves a POP account to the trash, with its mail; its hidden alias and every entry that leads to it go.
-pub fn delete(context: &Context, caller: &Caller, name: &Name, run: Run) -> Result<Removal, Problem> {
+pub fn delete(context: &Context, caller: &Caller, name: &Name, run: Run, condition: Match) -> Result<Removal, Problem> {
     visible(&context.directory.snapshot(), caller, name)?;
-    context.remove(caller, &Change::DeletePop { name: name.clone() }, run)
+    context.remove_if(caller, &Change::DeletePop { name: name.clone() }, run, &Subject::Pop(name.clone()), condition)
 }
 
 /// Brings a POP account back from the trash.

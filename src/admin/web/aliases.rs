@@ -250,7 +250,7 @@ async fn edit(Path(address): Path<String>, Sent { visitor, fields }: Sent) -> An
 async fn ask_delete(visitor: Visitor, Path(address): Path<String>) -> Answer {
     let key = parsed(&address)?;
     let wanted = key.clone();
-    let removal = visitor.run(move |context, caller| aliases::remove(context, caller, &wanted, Run::Dry)).await?;
+    let removal = visitor.run(move |context, caller| aliases::remove(context, caller, &wanted, Run::Dry, Match::Any)).await?;
     let (name, action) = (key.to_string(), format!("/aliases/{}/delete", encoded(&key.to_string())));
     let question = Question { here: Here::Aliases, kind: "the alias", name: &name, action: &action, back: "/aliases", note: "" };
     Ok(removal::ask(&visitor, &question, &removal))
@@ -259,6 +259,6 @@ async fn ask_delete(visitor: Visitor, Path(address): Path<String>) -> Answer {
 async fn delete(Path(address): Path<String>, Sent { visitor, .. }: Sent) -> Answer {
     let key = parsed(&address)?;
     let wanted = key.clone();
-    visitor.run(move |context, caller| aliases::remove(context, caller, &wanted, Run::Real)).await?;
+    visitor.run(move |context, caller| aliases::remove(context, caller, &wanted, Run::Real, Match::Any)).await?;
     Ok(Redirect::to(&after("/aliases", "removed", &key.to_string())).into_response())
 }

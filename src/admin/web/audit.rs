@@ -62,8 +62,8 @@ async fn show(visitor: Visitor, Query(asked): Query<Asked>) -> Answer {
                     @for entry in &found.items {
                         tr {
                             th scope="row" data-label="When" { (time(entry.at)) }
-                            td data-label="Who" { (entry.actor) }
-                            td data-label="What" { div { (effects(&entry.effects)) (differences(&entry.differences)) } }
+                            td data-label="Who" { (entry.actor) @if let Some(from) = entry.from { div.faint { (from) } } }
+                            td data-label="What" { div { (effects(&entry.effects)) (differences(&entry.differences)) (stays(entry)) } }
                             td.number data-label="Revision" { (entry.revision.0) }
                             td.actions { @if entry.can_be_undone { (undo_form(&visitor, entry)) } }
                         }
@@ -90,6 +90,15 @@ fn differences(differences: &[Difference]) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Why it cannot be undone.
+fn stays(entry: &Shown) -> Markup {
+    html! {
+        @if let Some(why) = &entry.stays_because {
+            details.more { summary { "Stays" } p.faint { "It cannot be undone: " (why) "." } }
         }
     }
 }

@@ -204,7 +204,7 @@ async fn edit(Path(domain): Path<String>, Sent { visitor, fields }: Sent) -> Ans
 async fn ask_delete(visitor: Visitor, Path(domain): Path<String>) -> Answer {
     let domain = parsed(&domain)?;
     let wanted = domain.clone();
-    let removal = visitor.run(move |context, caller| domains::delete(context, caller, &wanted, true, Run::Dry)).await?;
+    let removal = visitor.run(move |context, caller| domains::delete(context, caller, &wanted, true, Run::Dry, Match::Any)).await?;
     let action = format!("/domains/{domain}/delete");
     let note = "Its POP accounts stay in the trash for a while; they can come back when the domain does.";
     let question = Question { here: Here::Domains, kind: "the domain", name: domain.as_str(), action: &action, back: "/domains", note };
@@ -214,6 +214,6 @@ async fn ask_delete(visitor: Visitor, Path(domain): Path<String>) -> Answer {
 async fn delete(Path(domain): Path<String>, Sent { visitor, .. }: Sent) -> Answer {
     let domain = parsed(&domain)?;
     let wanted = domain.clone();
-    visitor.run(move |context, caller| domains::delete(context, caller, &wanted, true, Run::Real)).await?;
+    visitor.run(move |context, caller| domains::delete(context, caller, &wanted, true, Run::Real, Match::Any)).await?;
     Ok(Redirect::to(&after("/domains", "removed", domain.as_str())).into_response())
 }

@@ -251,7 +251,7 @@ async fn edit(Path(name): Path<String>, Sent { visitor, fields }: Sent) -> Answe
 async fn ask_delete(visitor: Visitor, Path(name): Path<String>) -> Answer {
     let name = parsed(&name)?;
     let wanted = name.clone();
-    let removal = visitor.run(move |context, caller| lists::delete(context, caller, &wanted, Run::Dry)).await?;
+    let removal = visitor.run(move |context, caller| lists::delete(context, caller, &wanted, Run::Dry, Match::Any)).await?;
     let action = format!("/lists/{name}/delete");
     let question = Question {
         here: Here::Lists,
@@ -267,6 +267,6 @@ async fn ask_delete(visitor: Visitor, Path(name): Path<String>) -> Answer {
 async fn delete(Path(name): Path<String>, Sent { visitor, .. }: Sent) -> Answer {
     let name = parsed(&name)?;
     let wanted = name.clone();
-    visitor.run(move |context, caller| lists::delete(context, caller, &wanted, Run::Real)).await?;
+    visitor.run(move |context, caller| lists::delete(context, caller, &wanted, Run::Real, Match::Any)).await?;
     Ok(Redirect::to(&after("/lists", "removed", name.as_str())).into_response())
 }

@@ -15,10 +15,8 @@ use super::layout::{Failure, Here, after, done, page, shown_once};
 use super::removal::{self, Question};
 use super::visitor::{Fields, Sent, Visitor, encoded};
 use super::{Answer, Panel};
-use crate::admin::Context;
-use crate::admin::operations::password::{Clear, Wish};
+use crate::admin::operations::password::Clear;
 use crate::admin::operations::{Match, Paging, Run, domains, names, pops};
-use crate::admin::permission::Caller;
 use crate::admin::problem::{Kind, Problem};
 use crate::directory::{Revision, State as PopState, Suggestion, UNLIMITED};
 use crate::mail::{Domain, Name};
@@ -194,39 +192,24 @@ fn quota(fields: &Fields) -> Result<Option<u64>, String> {
     }
 }
 
-/// What an edit comes to: any of these may be missing.
-struct Changes {
-    edit: pops::Edit,
-    revision: Revision,
-    name: Name,
-    keep_alias: bool,
-    state: PopState,
-    password: Option<Wish>,
-}
-
-fn changes(fields: &Fields) -> Result<Changes, Errors> {
+/// What an edit comes to, and what it was made of.
+fn changes(fields: &Fields) -> Result<(pops::Edit, Revision), Errors> {
     let mut errors = Errors::default();
     let name = errors.note("name", Name::parse(fields.get("name").trim()));
     let domain = errors.note("domain", Domain::parse(fields.get("domain").trim()));
     let quota = errors.note("quota", quota(fields));
     let owner = errors.note("owner", fields.given("owner").ok_or("Say who owns it, or what it is for.")).map(str::to_owned);
     let revision = errors.note("", fields.get("revision").parse().map_err(|_| "The form is incomplete: load the page again."));
-    let typed = fields.get("password");
-    let password = match (fields.ticked("generate"), typed) {
-        (true, _) => Some(Wish { password: None, generate: true }),
-        (false, "") => None,
-        (false, typed) => {
-            errors.note("password", crate::mail::Secret::new(typed.to_owned()).map(drop));
-            Some(Wish { password: Some(Clear::from(typed.to_owned())), generate: false })
-        }
-    };
-    let state = if fields.get("state") == "suspended" { PopState::Suspended } else { PopState::Active };
-    match (name, revision) {
-        (Some(name), Some(revision)) if errors.is_empty() => {
-            let (revision, keep_alias) = (Revision(revision), fields.ticked("keep_alias"));
-            Ok(Changes { edit: pops::Edit { domain, owner, quota }, revision, name, keep_alias, state, password })
-        }
-        _ => Err(errors),
+    let generate = fields.ticked("generate");
+    let password = Some(fields.get("password")).filter(|typed| !typed.is_empty() && !generate).map(str::to_owned);
+    if let Some(typed) = &password {
+        errors.note("password", crate::mail::Secret::new(typed.clone()).map(drop));
+    }
+    let state = Some(if fields.get("state") == "suspended" { PopState::Suspended } else { PopState::Active });
+    let (keep_alias, password) = (fields.ticked("keep_alias"), password.map(Clear::from));
+    match revision.filter(|_| errors.is_empty()) {
+        Some(revision) => Ok((pops::Edit { domain, owner, quota, state, name, keep_alias, password, generate }, Revision(revision))),
+        None => Err(errors),
     }
 }
 
@@ -238,18 +221,18 @@ async fn edit(Path(name): Path<String>, Sent { visitor, fields }: Sent) -> Answe
         visitor.run(move |context, caller| pops::show_with_revision(context, caller, &name)).await?
     };
     let seen = fields.get("revision").parse().map_or(revision, Revision);
-    let wanted = match changes(&fields) {
+    let (wanted, seen) = match changes(&fields) {
         Ok(wanted) => wanted,
         Err(errors) => return refused(&visitor, &asked, Row::refused(Some((name, seen)), fields, errors)).await,
     };
-    let (before, new_name) = (name.clone(), wanted.name.clone());
-    match visitor.run(move |context, caller| carried_out(context, caller, &before, wanted)).await {
-        Ok(Some(password)) => {
+    let before = name.clone();
+    match visitor.run(move |context, caller| pops::edit(context, caller, &before, wanted, Match::Revision(seen))).await {
+        Ok((_, pops::Shown { name, password: Some(password), .. })) => {
             let asked = Asked::default();
-            let row = Row { message: shown_once(&format!("{new_name} was changed. Its new password:"), &password), ..Row::empty(&asked) };
+            let row = Row { message: shown_once(&format!("{name} was changed. Its new password:"), &password), ..Row::empty(&asked) };
             Ok(whole(&visitor, &asked, &row).await?.into_response())
         }
-        Ok(None) => Ok(Redirect::to(&after("/pops", "changed", new_name.as_str())).into_response()),
+        Ok((_, pop)) => Ok(Redirect::to(&after("/pops", "changed", pop.name.as_str())).into_response()),
         Err(problem) => {
             let errors = Errors::of(&problem, &FIELDS);
             refused(&visitor, &asked, Row::refused(Some((name, seen)), fields, errors)).await
@@ -257,32 +240,10 @@ async fn edit(Path(name): Path<String>, Sent { visitor, fields }: Sent) -> Answe
     }
 }
 
-/// The edit comes first, since it alone may find that somebody else was faster; then what has operations of its own.
-fn carried_out(context: &Context, caller: &Caller, name: &Name, wanted: Changes) -> Result<Option<String>, Problem> {
-    let Changes { edit, revision, name: new, keep_alias, state, password } = wanted;
-    if new != *name
-        && let Some(holder) = names::show(context, caller, new.clone())?.holder
-    {
-        return Err(Problem::new(Kind::NameTaken, format!("The name `{new}` is taken by a {holder}.")).at("name"));
-    }
-    let (_, shown) = pops::edit(context, caller, name, edit, Match::Revision(revision))?;
-    if shown.state != state {
-        pops::set_state(context, caller, name, state)?;
-    }
-    let generated = match password {
-        Some(wish) => pops::set_password(context, caller, name, wish)?.password,
-        None => None,
-    };
-    if new != *name {
-        pops::rename(context, caller, name, pops::Rename { name: new, keep_alias })?;
-    }
-    Ok(generated)
-}
-
 async fn ask_delete(visitor: Visitor, Path(name): Path<String>) -> Answer {
     let name = parsed(&name)?;
     let wanted = name.clone();
-    let removal = visitor.run(move |context, caller| pops::delete(context, caller, &wanted, Run::Dry)).await?;
+    let removal = visitor.run(move |context, caller| pops::delete(context, caller, &wanted, Run::Dry, Match::Any)).await?;
     let question = Question {
         here: Here::Pops,
         kind: "the POP account",
@@ -297,7 +258,7 @@ async fn ask_delete(visitor: Visitor, Path(name): Path<String>) -> Answer {
 async fn delete(Path(name): Path<String>, Sent { visitor, .. }: Sent) -> Answer {
     let name = parsed(&name)?;
     let wanted = name.clone();
-    visitor.run(move |context, caller| pops::delete(context, caller, &wanted, Run::Real)).await?;
+    visitor.run(move |context, caller| pops::delete(context, caller, &wanted, Run::Real, Match::Any)).await?;
     Ok(Redirect::to(&after("/pops", "deleted", name.as_str())).into_response())
 }
 

@@ -79,7 +79,7 @@ pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 
 /// Whence a request came.
 pub fn client(parts: &Parts) -> Client {
-    let unknown = Client { address: std::net::Ipv4Addr::UNSPECIFIED.into(), encrypted: false };
+    let unknown = Client { address: std::net::Ipv4Addr::UNSPECIFIED.into(), encrypted: false, through: None };
     parts.extensions.get().copied().unwrap_or(unknown)
 }
 
@@ -98,7 +98,7 @@ impl FromRequestParts<Arc<Panel>> for Visitor {
         let found = crate::admin::login::blocking(move || {
             let snapshot = context.directory.snapshot();
             let Some(master) = snapshot.master(&known.master)?.filter(|master| known.belongs_to(master)) else { return Ok(None) };
-            Caller::of(&snapshot, Actor::Master(master.name)).map(Some)
+            Ok(Some(Caller::of(&snapshot, Actor::Master(master.name))?.coming_from(Some(client.address))))
         });
         let Some(caller) = found.await.map_err(|problem| Refused::Failed(problem.into()))? else {
             panel.login.sessions.end(&cookie);

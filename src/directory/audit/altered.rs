@@ -4,9 +4,11 @@
 //! Kept of accounts, domains and aliases, never of what only serves searches, and not of imports, which are many and say all
 //! there is to say. Password hashes are left out.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
-use crate::directory::model::{PasswordHash, UNLIMITED};
+use crate::directory::model::{AccountId, PasswordHash, UNLIMITED};
 use crate::directory::schema::{self, Family, Key, Record};
 use crate::directory::view::Unreadable;
 use crate::directory::{Revision, Subject};
@@ -49,7 +51,8 @@ struct AlteredV1<'a> {
 impl Altered {
     /// Whether records of that kind are kept.
     pub fn concerns(key: &Key) -> bool {
-        matches!(key.family, Family::Domains | Family::Masters | Family::Pops | Family::Lists | Family::Members | Family::Aliases)
+        let accounts = matches!(key.family, Family::Domains | Family::Masters | Family::Pops | Family::Lists);
+        accounts || matches!(key.family, Family::Members | Family::Aliases | Family::Handling)
     }
 
     /// A record before and after, without its password.
@@ -65,6 +68,7 @@ impl Altered {
             Family::Pops => Subject::Pop(self.key.to_name()?),
             Family::Lists => Subject::List(self.key.to_name()?),
             Family::Aliases => Subject::Alias(self.key.to_alias()?),
+            Family::Handling => Subject::Handling(AccountId(self.key.to_number()?)),
             _ => return None,
         })
     }
@@ -91,6 +95,7 @@ impl Altered {
             Some(Subject::Pop(name)) => format!("POP account {name}"),
             Some(Subject::List(name)) => format!("list {name}"),
             Some(Subject::Alias(key)) => format!("alias {key}"),
+            Some(Subject::Handling(_)) => "its mail".to_owned(),
             None => String::new(),
         }
     }
@@ -131,6 +136,8 @@ fn fields(record: &Record) -> Vec<(&'static str, String)> {
             ("domain", list.domain.to_string()),
             ("owner", list.owner.to_string()),
             ("who may post", format!("{:?}", list.posting).to_lowercase()),
+            ("description", list.style.description.clone()),
+            ("subject tag", format!("{:?}", list.style.tag).to_lowercase()),
         ],
         Record::Alias(alias) => vec![
             ("targets", alias.targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
@@ -138,13 +145,17 @@ fn fields(record: &Record) -> Vec<(&'static str, String)> {
             ("note", alias.note.clone()),
             ("expires", alias.expires.map(|at| at.to_string()).unwrap_or_default()),
         ],
+        Record::Handling(handling) => vec![
+            ("copies", handling.copies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+            ("vacation", handling.vacation.as_ref().map(|vacation| vacation.text.clone()).unwrap_or_default()),
+        ],
         _ => Vec::new(),
     }
 }
 
-/// Appends them to an entry; nothing where there are none.
-pub fn write(altered: &[Altered], bytes: Vec<u8>) -> Result<Vec<u8>, Unreadable> {
-    if altered.is_empty() {
+/// Appends them, and whence the change came, to an entry; nothing where there is neither.
+pub fn write(altered: &[Altered], from: Option<IpAddr>, bytes: Vec<u8>) -> Result<Vec<u8>, Unreadable> {
+    if altered.is_empty() && from.is_none() {
         return Ok(bytes);
     }
     let record = |record: &Option<Record>| record.as_ref().map(|record| schema::encode(record, Revision(0))).transpose();
@@ -155,15 +166,18 @@ pub fn write(altered: &[Altered], bytes: Vec<u8>) -> Result<Vec<u8>, Unreadable>
         .zip(records)
         .map(|(altered, (before, after))| AlteredV1 { family: altered.key.family.name(), key: &altered.key.bytes, before, after })
         .collect();
-    postcard::to_extend(&all, bytes).map_err(|error| Unreadable(format!("an audit entry cannot be written: {error}")))
+    let bytes = postcard::to_extend(&all, bytes);
+    let bytes = bytes.and_then(|bytes| if let Some(from) = from { postcard::to_extend(&from, bytes) } else { Ok(bytes) });
+    bytes.map_err(|error| Unreadable(format!("an audit entry cannot be written: {error}")))
 }
 
-/// Reads what follows an entry. Entries of older versions end there.
-pub fn read(rest: &[u8]) -> Option<Vec<Altered>> {
+/// Reads what follows an entry. Entries of older versions end there, or after the records.
+pub fn read(rest: &[u8]) -> Option<(Vec<Altered>, Option<IpAddr>)> {
     if rest.is_empty() {
-        return Some(Vec::new());
+        return Some((Vec::new(), None));
     }
-    let all: Vec<AlteredV1<'_>> = postcard::from_bytes(rest).ok()?;
+    let (all, rest): (Vec<AlteredV1<'_>>, _) = postcard::take_from_bytes(rest).ok()?;
+    let from = if rest.is_empty() { None } else { Some(postcard::from_bytes(rest).ok()?) };
     let altered = |AlteredV1 { family, key, before, after }: AlteredV1<'_>| {
         let family = Family::ALL.into_iter().find(|known| known.name() == family)?;
         let key = Key { family, bytes: key.into() };
@@ -171,5 +185,5 @@ pub fn read(rest: &[u8]) -> Option<Vec<Altered>> {
         let (before, after) = (record(before)?, record(after)?);
         Some(Altered { key, before, after })
     };
-    all.into_iter().map(altered).collect()
+    Some((all.into_iter().map(altered).collect::<Option<_>>()?, from))
 }

@@ -75,77 +75,84 @@ pub fn blank(key: AliasKey, created: Timestamp) -> Alias {
     }
 }
 
-pub fn edit(
-    draft: &mut Draft<'_>,
-    name: &Name,
-    domain: Option<&Domain>,
-    owner: Option<&str>,
-    quota: Option<Option<u64>>,
-) -> Result<(), ChangeError> {
+/// What of an account changes; the rest stays.
+#[derive(Default)]
+pub struct Amendment<'c> {
+    pub new: Option<&'c Name>,
+    pub keep_alias: bool,
+    pub domain: Option<&'c Domain>,
+    pub owner: Option<&'c str>,
+    pub quota: Option<Option<u64>>,
+    pub state: Option<State>,
+    pub password: Option<&'c PasswordHash>,
+}
+
+pub fn amend(draft: &mut Draft<'_>, name: &Name, amendment: Amendment<'_>) -> Result<(), ChangeError> {
+    let Amendment { new, keep_alias, domain, owner, quota, state, password } = amendment;
     let mut pop = existing(draft, name)?;
     if let Some(owner) = owner {
         pop.owner = owner_text(owner)?;
     }
-    if let Some(quota) = quota {
-        pop.quota = quota;
+    if let Some(password) = password {
+        password::check(password)?;
+        pop.password = password.clone();
     }
+    pop.quota = quota.unwrap_or(pop.quota);
+    pop.state = state.unwrap_or(pop.state);
     draft.tell(Effect::AccountEdited { kind: Kind::Pop, name: name.clone() });
-    if let Some(domain) = domain.filter(|domain| **domain != pop.domain) {
-        domain::existing(draft, domain)?;
-        let (old, new) = (hidden_key(name, &pop.domain), hidden_key(name, domain));
-        let leading = referrers(draft, &old)?;
-        move_hidden(draft, &old, name, domain, pop.created, KeepUses::No)?;
-        redirect_to_address(draft, leading, &old, &new)?;
-        pop.domain = domain.clone();
-    }
+    let (new, domain) = (new.unwrap_or(name).clone(), domain.unwrap_or(&pop.domain).clone());
+    let pop = relocate(draft, pop, new, domain, keep_alias)?;
     draft.put_pop(pop);
     Ok(())
 }
 
-/// D9. The id stays, and so do mail, entries and seats: what led to the old name leads to the new one.
 pub fn rename(draft: &mut Draft<'_>, name: &Name, new: &Name, keep_alias: bool) -> Result<(), ChangeError> {
     let pop = existing(draft, name)?;
-    if name == new {
-        return Ok(());
+    let domain = pop.domain.clone();
+    if name != new {
+        let pop = relocate(draft, pop, new.clone(), domain, keep_alias)?;
+        draft.put_pop(pop);
     }
-    refuse_taken(draft, new)?;
-    let (old_key, new_key) = (hidden_key(name, &pop.domain), hidden_key(new, &pop.domain));
+    Ok(())
+}
+
+/// D9. The id stays, and so do mail, entries and seats: what led to the old name or address leads to the new one.
+fn relocate(draft: &mut Draft<'_>, pop: Pop, name: Name, domain: Domain, keep_alias: bool) -> Result<Pop, ChangeError> {
+    let (old_key, new_key) = (hidden_key(&pop.name, &pop.domain), hidden_key(&name, &domain));
+    if old_key == new_key {
+        return Ok(pop);
+    }
+    domain::existing(draft, &domain)?;
+    if name != pop.name {
+        refuse_taken(draft, &name)?;
+        draft.tell(Effect::PopRenamed { id: pop.id, from: pop.name.clone(), to: name.clone() });
+    }
     let leading = if keep_alias { Vec::new() } else { referrers(draft, &old_key)? };
     let keep_uses = if keep_alias { KeepUses::Yes } else { KeepUses::No };
-    draft.tell(Effect::PopRenamed { id: pop.id, from: name.clone(), to: new.clone() });
-    move_hidden(draft, &old_key, new, &pop.domain, pop.created, keep_uses)?;
-    let entries = draft.entries(&Prefix::entries(&Target::Account(name.clone())))?;
-    for (target, referrer) in entries {
-        redirect(draft, &target, &referrer, Target::Account(new.clone()))?;
+    move_hidden(draft, &old_key, &name, &domain, pop.created, keep_uses)?;
+    if name != pop.name {
+        call(draft, &pop, &name)?;
     }
     redirect_to_address(draft, leading, &old_key, &new_key)?;
     if keep_alias {
         let mut alias = blank(old_key, pop.created);
-        draft.link(&mut alias, Target::Account(new.clone()));
+        draft.link(&mut alias, Target::Account(name.clone()));
         draft.put_alias(alias);
     }
-    draft.remove(Key::name(name));
+    Ok(Pop { name, domain, ..pop })
+}
+
+/// Gives an account another name, in all places that have it by its name.
+fn call(draft: &mut Draft<'_>, pop: &Pop, new: &Name) -> Result<(), ChangeError> {
+    let entries = draft.entries(&Prefix::entries(&Target::Account(pop.name.clone())))?;
+    for (target, referrer) in entries {
+        redirect(draft, &target, &referrer, Target::Account(new.clone()))?;
+    }
+    draft.remove(Key::name(&pop.name));
     draft.put(Key::name(new), Record::Holder(Kind::Pop));
     draft.put(Key::id(pop.id), Record::Id(new.clone()));
-    draft.remove(Key::pop(name));
-    super::handling::rename(draft, pop.id, name, new)?;
-    draft.put_pop(Pop { name: new.clone(), ..pop });
-    Ok(())
-}
-
-pub fn set_password(draft: &mut Draft<'_>, name: &Name, password: &PasswordHash) -> Result<(), ChangeError> {
-    password::check(password)?;
-    let pop = existing(draft, name)?;
-    draft.put_pop(Pop { password: password.clone(), ..pop });
-    draft.tell(Effect::AccountEdited { kind: Kind::Pop, name: name.clone() });
-    Ok(())
-}
-
-pub fn set_state(draft: &mut Draft<'_>, name: &Name, state: State) -> Result<(), ChangeError> {
-    let pop = existing(draft, name)?;
-    draft.put_pop(Pop { state, ..pop });
-    draft.tell(Effect::AccountEdited { kind: Kind::Pop, name: name.clone() });
-    Ok(())
+    draft.remove(Key::pop(&pop.name));
+    super::handling::rename(draft, pop.id, &pop.name, new)
 }
 
 /// The record of an account that has to exist.

@@ -67,12 +67,12 @@ pub fn encode(record: &Record, revision: Revision) -> Result<Vec<u8>, Unreadable
         _ => v1::write(record, revision, begun(v1::VERSION)),
     };
     let bytes = bytes.map_err(unwritten)?;
-    if let Record::Audit(entry) = record { audit::write(&entry.altered, bytes) } else { Ok(bytes) }
+    if let Record::Audit(entry) = record { audit::write(&entry.altered, entry.from, bytes) } else { Ok(bytes) }
 }
 
 /// The bytes of an audit entry: what [`encode`] makes of one, without a copy of the change.
 pub(in crate::directory) fn encode_entry(entry: &EntryRef<'_>, altered: &[Altered]) -> Result<Vec<u8>, Unreadable> {
-    audit::write(altered, v1::write_entry(entry, begun(v1::VERSION)).map_err(unwritten)?)
+    audit::write(altered, entry.from, v1::write_entry(entry, begun(v1::VERSION)).map_err(unwritten)?)
 }
 
 fn begun(version: u8) -> Vec<u8> {

@@ -178,7 +178,8 @@ pub fn read(key: &Key, body: &[u8]) -> Option<Record> {
         Family::Logins => Record::Login(timestamp(take(body)?)?),
         Family::Audit => {
             let (entry, rest) = postcard::take_from_bytes::<Entry>(body).ok()?;
-            Record::Audit(Box::new(Entry { altered: audit::read(rest)?, ..entry }))
+            let (altered, from) = audit::read(rest)?;
+            Record::Audit(Box::new(Entry { altered, from, ..entry }))
         }
         Family::Meta => {
             let (format, revision, next_id) = take(body)?;

@@ -10,7 +10,7 @@ use super::engine::{Engine, unreadable};
 use super::snapshot::Snapshot;
 use super::{Directory, OpenError};
 use crate::directory::audit::{Altered, EntryRef, KEPT, redacted};
-use crate::directory::change::{Actor, Change};
+use crate::directory::change::{Author, Change};
 use crate::directory::model::{AccountId, Revision};
 use crate::directory::rules::{Drafted, RangeRead, ReadSet};
 use crate::directory::schema::{self, Counters, Family, Key, Record};
@@ -112,7 +112,13 @@ impl Directory {
     }
 
     /// Writes what was decided, each change as a revision of its own, in one synced batch. Gives the first revision.
-    pub(super) fn commit(&self, state: &mut State, actor: &Actor, now: Timestamp, decided: &[Decided<'_>]) -> Result<Revision, Unreadable> {
+    pub(super) fn commit(
+        &self,
+        state: &mut State,
+        author: &Author,
+        now: Timestamp,
+        decided: &[Decided<'_>],
+    ) -> Result<Revision, Unreadable> {
         let first = Revision(state.counters.revision.0 + 1);
         if decided.is_empty() {
             return Ok(first);
@@ -136,7 +142,7 @@ impl Directory {
         for decided in decided {
             counters.revision.0 += 1;
             let (revision, change) = (counters.revision, redacted(decided.change));
-            let entry = EntryRef { revision, actor, at: now, change, effects: &decided.drafted.effects };
+            let entry = EntryRef { revision, actor: &author.actor, at: now, change, effects: &decided.drafted.effects, from: author.from };
             batch.put_bytes(&Key::audit(revision), schema::encode_entry(&entry, &altered)?);
         }
         counters.next_id = AccountId(self.next_id.load(Ordering::Relaxed).max(counters.next_id.0));

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::commit::Decided;
 use super::{ATTEMPTS, Directory, Snapshot};
-use crate::directory::change::{Actor, Applied, Change, ChangeError};
+use crate::directory::change::{Applied, Author, Change, ChangeError};
 use crate::directory::model::Revision;
 use crate::directory::rules::{self, Context, Layer, Overlay, ReadSet, Recording};
 use crate::directory::view::Unreadable;
@@ -43,7 +43,7 @@ struct Committed {
 }
 
 impl Directory {
-    pub(super) fn apply_groups(&self, actor: &Actor, changes: &[Change], now: Timestamp) -> Result<Outcomes, Unreadable> {
+    pub(super) fn apply_groups(&self, author: &Author, changes: &[Change], now: Timestamp) -> Result<Outcomes, Unreadable> {
         let mut outcomes = Vec::with_capacity(changes.len());
         let mut groups = changes.chunks(GROUP).peekable();
         let mut ahead: Option<(u64, Group<'_>)> = None;
@@ -55,7 +55,7 @@ impl Directory {
             };
             let (committed, next) = std::thread::scope(|scope| {
                 let next = groups.peek().map(|next| scope.spawn(|| self.decide(&snapshot, Some(&group.layer), next, now)));
-                (self.commit_group(actor, &snapshot, &group, now), next.map(|next| next.join()))
+                (self.commit_group(author, &snapshot, &group, now), next.map(|next| next.join()))
             });
             match committed? {
                 Some(Committed { first, still }) => {
@@ -63,24 +63,24 @@ impl Directory {
                     // A decision that panicked is taken again, where the panic can be seen.
                     ahead = still.zip(next.and_then(Result::ok).transpose()?);
                 }
-                None => outcomes.extend(self.apply_group(actor, changes, now)?),
+                None => outcomes.extend(self.apply_group(author, changes, now)?),
             }
         }
         Ok(outcomes)
     }
 
     /// Carries out one group beside other writers.
-    fn apply_group(&self, actor: &Actor, changes: &[Change], now: Timestamp) -> Result<Outcomes, Unreadable> {
+    fn apply_group(&self, author: &Author, changes: &[Change], now: Timestamp) -> Result<Outcomes, Unreadable> {
         for _ in 0..ATTEMPTS {
             let snapshot = self.snapshot();
             let group = self.decide(&snapshot, None, changes, now)?;
-            if let Some(Committed { first, .. }) = self.commit_group(actor, &snapshot, &group, now)? {
+            if let Some(Committed { first, .. }) = self.commit_group(author, &snapshot, &group, now)? {
                 return Ok(in_order(first, group, changes.len()));
             }
         }
         let mut state = self.lock();
         let group = self.decide(&self.snapshot(), None, changes, now)?;
-        let first = self.commit(&mut state, actor, now, &group.decided)?;
+        let first = self.commit(&mut state, author, now, &group.decided)?;
         Ok(in_order(first, group, changes.len()))
     }
 
@@ -114,7 +114,7 @@ impl Directory {
     /// Commits a group if what it rests on still holds.
     fn commit_group(
         &self,
-        actor: &Actor,
+        author: &Author,
         snapshot: &Snapshot<'_>,
         group: &Group<'_>,
         now: Timestamp,
@@ -128,7 +128,7 @@ impl Directory {
         if !holds {
             return Ok(None);
         }
-        let first = self.commit(&mut state, actor, now, &group.decided)?;
+        let first = self.commit(&mut state, author, now, &group.decided)?;
         Ok(Some(Committed { first, still: still.then(|| self.sequence()) }))
     }
 

@@ -45,6 +45,7 @@ pub enum Subject {
     Pop(Name),
     List(Name),
     Alias(AliasKey),
+    Handling(AccountId),
 }
 
 impl Subject {
@@ -55,6 +56,7 @@ impl Subject {
             Self::Pop(name) => Key::pop(name),
             Self::List(name) => Key::list(name),
             Self::Alias(key) => Key::alias(key),
+            Self::Handling(id) => Key::handling(*id),
         }
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn entry(visitor: &Visitor, row: &Row, homes: &[domains::Shown]) -> M
                         a.button href="/pops" { "Cancel" }
                         @if let Some((name, _)) = edited { a href={ "/audit?about=" (name) } { "Its changes" } }
                         (form::tick("generate", "Reset the password to a generated one", fields))
-                        (form::tick("keep_alias", "After a rename, keep the old address as an alias", fields))
+                        (form::tick("keep_alias", "If the address changes, keep the old one as an alias", fields))
                     } @else {
                         (form::tick("generate", "Generate the password, and show it once", fields))
                     }
