@@ -10,6 +10,8 @@ mod client;
 mod document;
 #[path = "panel/house.rs"]
 mod house;
+#[path = "panel/later.rs"]
+mod later;
 #[path = "panel/lists.rs"]
 mod lists;
 #[path = "panel/metrics.rs"]

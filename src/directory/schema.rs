@@ -13,7 +13,7 @@ mod record;
 mod v1;
 mod v2;
 
-pub use index::{INDEX, index, words, words_of};
+pub use index::{INDEX, index, words, words_of, words_of_alias};
 pub use key::{Family, Key, Prefix, Referrer};
 pub(super) use record::encode_entry;
 pub use record::{Counters, Record, Uses, decode, encode, members_within, revision_of};

@@ -7,8 +7,9 @@ use super::driver::{Driver, Script};
 use super::house::{House, PASSWORD};
 use super::world::program::run;
 use serde_json::json;
+use totp_rs::{Builder, Secret};
 
-const PAGES: [(&str, &str); 17] = [
+const PAGES: [(&str, &str); 22] = [
     ("dashboard", "/"),
     ("pops", "/pops"),
     ("pops-edit", "/pops?edit=alice"),
@@ -16,7 +17,12 @@ const PAGES: [(&str, &str); 17] = [
     ("pops-in-use", "/pops/alice/delete"),
     ("pops-none", "/pops?search=nobody-here"),
     ("aliases", "/aliases"),
+    ("aliases-edit", "/aliases?edit=info%40example.org"),
     ("lists", "/lists"),
+    ("members", "/lists/everyone/members"),
+    ("held", "/lists/everyone/held"),
+    ("handling", "/pops/alice/handling"),
+    ("domains-delete", "/domains/example.org/delete"),
     ("domains", "/domains"),
     ("masters", "/masters"),
     ("trash", "/trash"),
@@ -118,6 +124,43 @@ fn every_page_is_open_to_everybody_and_fits_its_window() {
         driver.open(path);
         look(&driver, axe.as_deref(), name, &folder);
     }
+    second_factor(&driver, |name| look(&driver, axe.as_deref(), name, &folder));
+    driver.resize(1360, 1000);
+    driver.click("form[action='/logout'] button");
+    driver.log_in("olivia", PASSWORD);
+    look(&driver, axe.as_deref(), "dashboard-owner", &folder);
+}
+
+/// Sets one up, and logs in with it.
+fn second_factor(driver: &Driver, look: impl Fn(&str)) {
+    driver.resize(1360, 1000);
+    driver.open("/account");
+    driver.click("form[action='/account/second/new'] button");
+    driver.see("Take the picture");
+    look("second-new");
+    let secret = Secret::try_from_base32(driver.value("input[name='secret']")).expect("base 32");
+    let authenticator = Builder::new().with_secret(secret).build().expect("it is long enough");
+    let code = |steps: i64| {
+        let moment = jiff::Timestamp::now().as_second() + 30 * steps;
+        authenticator.generate(u64::try_from(moment).expect("after 1970")).to_string()
+    };
+    driver.fill("#field-code", &code(0));
+    driver.click("form[action='/account/second'] button.primary");
+    driver.see("Recovery codes");
+    look("second-codes");
+    driver.open("/account");
+    driver.see("Each login asks");
+    look("account-second");
+    driver.resize(1360, 1000);
+    driver.click("form[action='/logout'] button");
+    driver.fill("#field-name", "admin");
+    driver.fill("#field-password", PASSWORD);
+    driver.click("button.primary");
+    driver.see("One more thing");
+    look("login-code");
+    driver.fill("#field-code", &code(1));
+    driver.click("button.primary");
+    driver.see("Good to see you");
 }
 
 /// A page in light and dark, on a desk and on a phone.

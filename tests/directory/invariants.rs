@@ -234,6 +234,7 @@ fn index(snapshot: &Snapshot<'_>) {
         follows.extend(match record.unwrap() {
             ExportRecord::Domain(domain) => index(&Record::Domain(domain)),
             ExportRecord::Pop(pop) => index(&Record::Pop(pop)),
+            ExportRecord::Alias(alias) => index(&Record::Alias(alias)),
             ExportRecord::List(list) => index(&Record::List(snapshot.list(&list.name).unwrap().unwrap())),
             _ => Vec::new(),
         });

@@ -146,6 +146,28 @@ fn listings_are_searched_and_paged_by_the_store() {
     assert_eq!(walked(&house, &admin, "/api/v1/aliases?limit=2&search=sal", "address"), ["sales@example.net", "sales@example.org"]);
     assert_eq!(walked(&house, &owner, "/api/v1/aliases?limit=2&search=sal", "address"), ["sales@example.org"]);
     assert_eq!(walked(&house, &owner, "/api/v1/aliases?limit=2&search=sales@example.org", "address"), ["sales@example.org"]);
+    for address in ["first.sales@example.org", "pre-sales.team@example.net", "unrelated@example.org"] {
+        admin.ask("POST", "/api/v1/aliases", &json!({"address": address, "targets": ["bert", "carl"]}));
+    }
+    let sales = ["sales@example.net", "pre-sales.team@example.net", "first.sales@example.org", "sales@example.org"];
+    let sorted = |mut found: Vec<String>| {
+        found.sort();
+        found
+    };
+    assert_eq!(
+        sorted(walked(&house, &admin, "/api/v1/aliases?limit=2&search=sales", "address")),
+        sorted(sales.map(str::to_owned).to_vec())
+    );
+    assert_eq!(walked(&house, &admin, "/api/v1/aliases?limit=1&search=team%20sal", "address"), ["pre-sales.team@example.net"]);
+    assert_eq!(walked(&house, &owner, "/api/v1/aliases?limit=1&search=sales", "address"), ["first.sales@example.org", "sales@example.org"]);
+    assert_eq!(walked(&house, &owner, "/api/v1/aliases?limit=2&search=example.net", "address"), [""; 0]);
+    assert_eq!(
+        walked(&house, &admin, "/api/v1/aliases?limit=2&search=Example.NET", "address"),
+        ["pre-sales.team@example.net", "sales@example.net"]
+    );
+    admin.ask("POST", "/api/v1/pops/bert/rename", &json!({"name": "bertold"}));
+    admin.ask("DELETE", "/api/v1/aliases/first.sales@example.org", &Value::Null);
+    assert_eq!(walked(&house, &owner, "/api/v1/aliases?limit=1&search=sales", "address"), ["sales@example.org"]);
     assert_eq!(walked(&house, &owner, "/api/v1/domains?limit=1", "domain"), ["a.example", "example.org"]);
     assert_eq!(walked(&house, &admin, "/api/v1/audit?limit=2&about=zoe", "actor"), ["admin"]);
 }

@@ -9,7 +9,8 @@ use super::{Match, Page, Paging, Removal, Run, page};
 use crate::admin::context::Context;
 use crate::admin::permission::Caller;
 use crate::admin::problem::{Kind, Problem};
-use crate::directory::{Alias, AliasKey, Change, Refusal, Revision, Snapshot, Standing, Subject, Switch, Target, View};
+use crate::directory::schema::{words, words_of_alias};
+use crate::directory::{self, Alias, AliasKey, Change, Refusal, Revision, Snapshot, Standing, Subject, Switch, Target, Unreadable, View};
 use crate::mail::Domain;
 
 /// An alias as administrators see it.
@@ -79,7 +80,8 @@ pub struct Filter {
     /// Only those that lead to this target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
-    /// Only those whose address begins like this: `local`, `local@domain`, or `@domain`.
+    /// Only those with these words, or beginnings of words, before their `@`; or of this domain; or whose address is `local@domain`
+    /// or begins like that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<String>,
 }
@@ -103,22 +105,23 @@ impl From<Alias> for Shown {
 /// The aliases that the caller may see and the filter lets through.
 pub fn list(context: &Context, caller: &Caller, paging: &Paging, filter: &Filter) -> Result<Page<Shown>, Problem> {
     let snapshot = context.directory.snapshot();
+    let sought = Sought::of(&snapshot, caller, filter)?;
     let wanted = |alias: Alias| -> Result<Option<Shown>, Problem> {
         let fits = (filter.hidden || alias.standing == Standing::Plain)
             && filter.domain.as_ref().is_none_or(|domain| domain == alias.key.domain())
+            && sought.finds(&alias.key)
             && caller.sees(&snapshot, alias.key.domain())?;
         Ok(fits.then(|| alias.into()))
     };
-    let sought = filter.search.as_deref().map(str::to_lowercase).unwrap_or_default();
-    let (local, in_search) = sought.split_once('@').unwrap_or((&sought, ""));
-    let domain = filter.domain.clone().or_else(|| Domain::parse(in_search).ok());
-    let beginning = |domain: &Domain, after: Option<&str>, limit: usize| snapshot.aliases_beginning(domain, local, after, limit);
+    let beginning =
+        |domain: &Domain, after: Option<&str>, limit: usize| snapshot.aliases_beginning(domain, &sought.beginning, after, limit);
     match &filter.target {
         None => {
-            let fetch = |after: Option<&str>, limit: usize| match (&domain, caller.confined_to()) {
-                (Some(domain), _) => in_domain(&snapshot, caller, domain, |domain| beginning(domain, after, limit)),
-                (None, None) if sought.is_empty() => snapshot.aliases(after, limit),
-                (None, _) => by_domain(&snapshot, caller, after, limit, beginning),
+            let fetch = |after: Option<&str>, limit: usize| match (&sought.domain, sought.leading_word(), caller.confined_to()) {
+                (Some(domain), ..) => in_domain(&snapshot, caller, domain, |domain| beginning(domain, after, limit)),
+                (None, None, None) => snapshot.aliases(after, limit),
+                (None, Some(word), None) if !filter.hidden => by_word(&snapshot, word, after, limit),
+                (None, ..) => by_domain(&snapshot, caller, after, limit, beginning),
             };
             page(paging, fetch, wanted)
         }
@@ -130,6 +133,57 @@ pub fn list(context: &Context, caller: &Caller, paging: &Paging, filter: &Filter
             Ok(Page { items, next: None })
         }
     }
+}
+
+/// What a filter comes to.
+struct Sought {
+    domain: Option<Domain>,
+    /// Within a domain: how the local part begins.
+    beginning: String,
+    words: Vec<String>,
+}
+
+impl Sought {
+    /// `local@domain` is sought by its parts, a domain of the caller's by itself, and whatever else is given by words.
+    fn of(snapshot: &Snapshot<'_>, caller: &Caller, filter: &Filter) -> Result<Self, Problem> {
+        let text = filter.search.as_deref().unwrap_or_default().trim().to_lowercase();
+        let (local, domain) = match text.rsplit_once('@') {
+            Some((local, domain)) => (local.to_owned(), Domain::parse(domain).ok()),
+            None => {
+                let domain = if text.contains('.') { Domain::parse(&text).ok() } else { None };
+                let known = domain.as_ref().map_or(Ok(false), |domain| caller.sees(snapshot, domain))?;
+                let domain = match domain {
+                    Some(domain) if known && snapshot.domain(&domain)?.is_some() => Some(domain),
+                    _ => None,
+                };
+                if domain.is_some() { (String::new(), domain) } else { (text, None) }
+            }
+        };
+        let (words, domain) = (words(&local), filter.domain.clone().or(domain));
+        let beginning = if domain.is_some() && text_is_address(filter) { local } else { String::new() };
+        Ok(Self { domain, beginning, words })
+    }
+
+    fn leading_word(&self) -> Option<&str> {
+        self.words.iter().max_by_key(|word| word.len()).map(String::as_str)
+    }
+
+    /// Whether each word begins one of the alias's.
+    fn finds(&self, key: &AliasKey) -> bool {
+        let have = if self.words.is_empty() { Vec::new() } else { words_of_alias(key) };
+        self.words.iter().all(|word| have.iter().any(|have| have.starts_with(word)))
+    }
+}
+
+fn text_is_address(filter: &Filter) -> bool {
+    filter.search.as_deref().is_some_and(|text| text.contains('@'))
+}
+
+fn by_word(snapshot: &Snapshot<'_>, word: &str, after: Option<&str>, limit: usize) -> Result<directory::Page<Alias>, Unreadable> {
+    let found = snapshot.aliases_by_word(word, after, limit)?;
+    // One that has several such words is shown at the first of them.
+    let first = |(at, alias): &(String, Alias)| words_of_alias(&alias.key).iter().find(|have| have.starts_with(word)) == Some(at);
+    Ok(directory::Page { records: found.records.into_iter().filter(first).map(|(_, alias)| alias).collect(), next: found.next })
 }
 
 /// One alias, hidden or not.

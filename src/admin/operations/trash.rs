@@ -4,9 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Page, Paging};
 use crate::admin::context::Context;
 use crate::admin::permission::Caller;
-use crate::admin::problem::Problem;
+use crate::admin::problem::{Kind, Problem};
 use crate::directory::{AccountId, AliasKey, Change, Target};
 use crate::mail::{Domain, Name};
 
@@ -50,6 +51,22 @@ pub fn list(context: &Context, caller: &Caller) -> Result<Vec<Shown>, Problem> {
         }
     }
     Ok(shown)
+}
+
+/// A page of them, the last deleted first.
+pub fn page(context: &Context, caller: &Caller, paging: &Paging) -> Result<Page<Shown>, Problem> {
+    let limit = paging.checked_limit()?;
+    let mut all = list(context, caller)?;
+    let place = |shown: &Shown| (shown.deleted.as_microsecond(), shown.id);
+    all.sort_by_key(|shown| std::cmp::Reverse(place(shown)));
+    let bad = || Problem::new(Kind::BadValue, "after: give the `next` of the page before".into());
+    if let Some(after) = &paging.after {
+        let (at, id) = after.split_once(' ').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?))).ok_or_else(bad)?;
+        all.retain(|shown| place(shown) < (at, AccountId(id)));
+    }
+    let next = all.get(limit).and_then(|_| all.get(limit - 1)).map(place).map(|(at, AccountId(id))| format!("{at} {id}"));
+    all.truncate(limit);
+    Ok(Page { items: all, next })
 }
 
 /// Forgets for good, mail included, what was deleted more than `days` days before `now`; returns how many accounts.

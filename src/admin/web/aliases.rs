@@ -132,9 +132,9 @@ fn entry(visitor: &Visitor, row: &Row) -> Markup {
 fn search_form(asked: &Asked) -> Markup {
     html! {
         form.search method="get" action="/aliases" role="search" {
-            label.hidden for="search" { "Search aliases by the beginning of their address" }
+            label.hidden for="search" { "Search aliases" }
             span.lens { (Icon::Search) }
-            input #search type="search" name="search" value=(asked.search) placeholder="Beginning of an address, or @domain" autocomplete="off";
+            input #search type="search" name="search" value=(asked.search) placeholder="Part of an address, or a domain" autocomplete="off";
             label.hidden for="target" { "Only aliases that lead to" }
             input #target type="search" name="target" value=(asked.target) placeholder="Leads to: account or address" autocomplete="off";
             button type="submit" { "Search" }

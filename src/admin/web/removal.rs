@@ -37,7 +37,7 @@ fn body(visitor: &Visitor, question: &Question<'_>, removal: &Removal) -> Markup
         section.confirm data-confirm {
             h1 { "Delete " (question.kind) " " bdi { (question.name) } "?" }
             p { "All of this goes, at once:" }
-            (effects(&removal.effects))
+            div.scroll tabindex="0" role="region" aria-label="What goes" { (effects(&removal.effects)) }
             @if !question.note.is_empty() { p.note { (question.note) } }
             form.buttons method="post" action=(question.action) {
                 (csrf(visitor))

@@ -9,14 +9,17 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::icon::Icon;
-use super::layout::{Failure, Here, csrf, done, page, time};
+use super::layout::{Failure, Here, csrf, done, page, pages, time};
 use super::removal::effects;
 use super::visitor::{Sent, Visitor};
 use super::{Answer, Panel};
-use crate::admin::operations::{pops, trash};
+use crate::admin::operations::{Paging, pops, trash};
 use crate::admin::problem::{Kind, Problem};
 use crate::directory::AccountId;
 use crate::mail::Name;
+
+/// Rows of one page.
+const ROWS: usize = 50;
 
 pub(super) fn routes() -> Router<Arc<Panel>> {
     Router::new().route("/trash", routing::get(show)).route("/trash/{name}", routing::post(restore))
@@ -25,28 +28,30 @@ pub(super) fn routes() -> Router<Arc<Panel>> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Asked {
+    after: Option<String>,
     done: String,
     about: String,
 }
 
 async fn show(visitor: Visitor, Query(asked): Query<Asked>) -> Answer {
-    Ok(whole(&visitor, done(&asked.done, &asked.about)).await?.into_response())
+    Ok(whole(&visitor, asked.after, done(&asked.done, &asked.about)).await?.into_response())
 }
 
-async fn whole(visitor: &Visitor, message: Markup) -> Result<Markup, Failure> {
-    let mut deleted = visitor.run(trash::list).await?;
-    deleted.sort_by_key(|shown| std::cmp::Reverse(shown.deleted));
+async fn whole(visitor: &Visitor, after: Option<String>, message: Markup) -> Result<Markup, Failure> {
+    let paging = Paging { after: after.clone(), limit: Some(ROWS) };
+    let deleted = visitor.run(move |context, caller| trash::page(context, caller, &paging)).await?;
     let body = html! {
         div.title { h1 { "Trash" } p { "Deleted POP accounts are kept for a while, with their mail." } }
         (message)
-        @if deleted.is_empty() { p.empty { "The trash is empty." } } @else {
+        @if deleted.items.is_empty() { p.empty { "The trash is empty." } } @else {
             table.cards {
                 caption.hidden { "Deleted POP accounts" }
                 thead { tr { th scope="col" { "POP account" } th scope="col" { "Owner" } th scope="col" { "Domain" } th scope="col" { "Deleted" }
                     th scope="col" { "Comes back with" } th scope="col" { span.hidden { "Actions" } } } }
-                tbody { @for shown in &deleted { (line(visitor, shown)) } }
+                tbody { @for shown in &deleted.items { (line(visitor, shown)) } }
             }
         }
+        (pages("/trash", &[], after.as_deref(), deleted.next.as_deref()))
     };
     Ok(page(visitor, Here::Trash, "Trash", &body))
 }
@@ -85,5 +90,5 @@ async fn restore(Path(name): Path<String>, Sent { visitor, fields }: Sent) -> An
         },
         Err(problem) => html! { p.error role="alert" { (problem.detail) } },
     };
-    Ok(whole(&visitor, message).await?.into_response())
+    Ok(whole(&visitor, None, message).await?.into_response())
 }

@@ -201,7 +201,7 @@ impl Records for Overlay<'_> {
 }
 
 /// The families whose records have an index.
-const INDEXED: [Family; 4] = [Family::Domains, Family::Pops, Family::Lists, Family::Tokens];
+const INDEXED: [Family; 5] = [Family::Domains, Family::Pops, Family::Lists, Family::Aliases, Family::Tokens];
 
 /// The work of one change: reads see its own writes.
 pub struct Draft<'a> {

@@ -3,11 +3,11 @@
 //! Everything here follows from the records and is written with them, so it can be made anew at any time.
 
 use super::{Family, Key, Prefix, Record};
-use crate::directory::model::{Pop, TokenHash};
+use crate::directory::model::{AliasKey, Pop, Standing, TokenHash};
 use crate::mail::{Domain, Name};
 
 /// Written when the index of a directory is whole; another number here has it made anew at the next start.
-pub const INDEX: u8 = 1;
+pub const INDEX: u8 = 2;
 
 /// Words by which one account can be found.
 const WORDS: usize = 16;
@@ -32,6 +32,11 @@ pub fn index(record: &Record) -> Vec<Key> {
             };
             std::iter::once(Prefix::pops_in(&pop.domain).key(name)).chain(words_of(pop).into_iter().map(by_word)).collect()
         }
+        // A hidden alias is found by its account.
+        Record::Alias(alias) if alias.standing == Standing::Plain => words_of_alias(&alias.key)
+            .iter()
+            .map(|word| Prefix::alias_words(word).key(&[&[END], &*Key::alias(&alias.key).bytes].concat()))
+            .collect(),
         Record::List(list) => vec![Prefix::lists_in(&list.domain).key(list.name.as_str().as_bytes())],
         Record::Token(token) => vec![Prefix::tokens_of(&token.master).key(&token.hash.0)],
         _ => Vec::new(),
@@ -42,6 +47,18 @@ pub fn index(record: &Record) -> Vec<Key> {
 pub fn words_of(pop: &Pop) -> Vec<String> {
     let mut words = words(pop.name.as_str());
     words.extend(self::words(&pop.owner));
+    words.sort_unstable();
+    words.dedup();
+    words.truncate(WORDS);
+    words
+}
+
+/// The words by which a plain alias can be found: of the part before the `@`.
+pub fn words_of_alias(key: &AliasKey) -> Vec<String> {
+    let mut words = match key {
+        AliasKey::Exact(address) => words(address.local()),
+        AliasKey::CatchAll(_) => Vec::new(),
+    };
     words.sort_unstable();
     words.dedup();
     words.truncate(WORDS);
@@ -71,6 +88,9 @@ impl Key {
 
 /// Begins the keys of a master's tokens.
 const TOKENS: u8 = b't';
+
+/// Begins the keys of the words of aliases.
+const ALIASES: u8 = b'a';
 
 impl Prefix {
     fn index(tag: u8, text: &str) -> Self {
@@ -107,6 +127,13 @@ impl Prefix {
         Self { family: Family::Index, bytes: bytes.into() }
     }
 
+    /// The plain aliases that have a word which begins like this.
+    pub fn alias_words(beginning: &str) -> Self {
+        let mut bytes = vec![ALIASES];
+        bytes.extend_from_slice(beginning.as_bytes());
+        Self { family: Family::Index, bytes: bytes.into() }
+    }
+
     /// A key of an index, of what follows the prefix.
     pub fn key(&self, rest: &[u8]) -> Key {
         Key { family: self.family, bytes: [&self.bytes, rest].concat().into() }
@@ -138,6 +165,14 @@ impl Key {
     pub fn to_word(&self) -> Option<(&str, Name)> {
         let (word, name) = std::str::from_utf8(self.bytes.strip_prefix(b"w")?).ok()?.split_once('\0')?;
         Some((word, Name::parse(name).ok()?))
+    }
+
+    /// The word and the alias that a key of the words of aliases holds.
+    pub fn to_alias_word(&self) -> Option<(&str, AliasKey)> {
+        let rest = self.bytes.strip_prefix(&[ALIASES])?;
+        let end = rest.iter().position(|byte| *byte == END)?;
+        let alias = Self { family: Family::Aliases, bytes: rest.get(end + 1..)?.into() };
+        Some((std::str::from_utf8(rest.get(..end)?).ok()?, alias.to_alias()?))
     }
 
     /// The digest in a key of [`Family::Tokens`], or of the index of tokens: its last octets.

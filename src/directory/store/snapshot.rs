@@ -169,6 +169,25 @@ impl<'a> Snapshot<'a> {
         Ok(Page { records, next })
     }
 
+    /// The plain aliases with a word that begins like this, each with that word, in the order of the words. One with several such
+    /// words comes several times. The cursor is `word address`.
+    pub fn aliases_by_word(&self, word: &str, after: Option<&str>, limit: usize) -> Result<Page<(String, Alias)>, Unreadable> {
+        let after = after.and_then(|after| after.split_once(' ')).and_then(|(word, alias)| Some((word, AliasKey::parse(alias).ok()?)));
+        let after = after.map(|(word, alias)| Prefix::alias_words(word).key(&[&[0], &*Key::alias(&alias).bytes].concat()).bytes);
+        let (mut found, mut more) = (Vec::new(), false);
+        self.each_raw(&Prefix::alias_words(word), after, |key, _| {
+            more = found.len() == limit;
+            if !more {
+                found.extend(key.to_alias_word().map(|(word, alias)| (word.to_owned(), alias)));
+            }
+            Ok(!more)
+        })?;
+        let next = found.last().filter(|_| more).map(|(word, alias)| format!("{word} {alias}"));
+        let aliases =
+            found.into_iter().filter_map(|(word, key)| self.alias(&key).transpose().map(|alias| alias.map(|alias| (word, alias))));
+        Ok(Page { records: aliases.collect::<Result<_, _>>()?, next })
+    }
+
     /// The members of a list after `after`, in the order of their folded spelling. The cursor is a member.
     pub fn members(&self, list: &Name, after: Option<&str>, limit: usize) -> Result<Page<Member>, Unreadable> {
         let start = match after.map(Target::parse) {
