@@ -9,10 +9,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::Failed;
+use super::world::port::Port;
 use super::world::postfix::{Postfix, map};
 use super::world::process::{Process, until};
 use super::world::program::done;
-use super::world::{Settings, User, World, folder, free_address, root_or_skip};
+use super::world::{Settings, User, World, folder, root_or_skip};
 
 /// Messages of a run.
 const MESSAGES: usize = 5000;
@@ -92,7 +93,8 @@ pub fn beside_postfix(out: &mut impl io::Write) -> Result<(), Failed> {
     if !root_or_skip("Postfix") || !Path::new("/usr/sbin/smtp-sink").exists() {
         return Ok(writeln!(out, "nothing was relayed: that needs root, Postfix and its smtp-sink")?);
     }
-    let (place, address) = (folder("restante-sink-"), free_address());
+    let (place, port) = (folder("restante-sink-"), Port::new());
+    let address = port.address();
     let mut command = Command::new("/usr/sbin/smtp-sink");
     command.args(["-u", "postfix", &address.to_string(), "1000"]);
     let _sink = Process::start(&mut command, &place.path().join("log"));

@@ -71,7 +71,7 @@ fn note(context: &Context, waits: &Waits, id: QueueId, message: &outgoing::Messa
             stage: Stage::Failed,
             status: notice::CANCELLED_WORDS,
         };
-        Row::of_onward(&onward, message.octets, now)
+        Row::of_onward(&onward, recipient.via.as_ref().map(ToString::to_string), message.octets, now)
     };
     each(waits, id, |recipients| {
         Handle::current().block_on(ledger.note(recipients.iter().map(|(_, recipient)| row(recipient)).collect()));
