@@ -3,6 +3,7 @@
 //! They tell how much mail there is and who fails to log in how often, so they are for this machine, or for a token of an
 //! admin. A request that a proxy brought is nobody on this machine, whatever the connection says.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,14 +25,23 @@ use super::permission::Caller;
 use super::problem::{Kind, Problem};
 use crate::directory::View as _;
 use crate::server::Service;
+use crate::spool::outgoing::Hop;
 use crate::telemetry::meter;
 
 /// The text format of Prometheus.
 const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// Destinations that have series of their own: strangers choose their names, so there are not many.
+const DESTINATIONS: usize = 20;
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Sort {
     kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Place {
+    destination: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -92,12 +102,29 @@ fn text(service: &Service) -> String {
     gauge("directory_revision", "Changes of the directory so far", service.directory.snapshot().revision().0);
     gauge("ledger_pending_rows", "Rows of the delivery log that wait to be written", service.ledger.waiting() as u64);
     gauge("ledger_bytes", "Octets of the delivery log on disk, about", service.ledger.octets());
+    // What cannot be read is left out.
+    let _ = destinations(service, &mut registry);
     records(service, &mut registry);
     ledger(service, &mut registry);
     let build: Family<Build, Gauge> = Family::default();
     build.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }).set(1);
     registry.register("build_info", "The version that runs", build);
     meter().text(&registry)
+}
+
+/// What waits for the destinations with most recipients.
+fn destinations(service: &Service, registry: &mut Registry) -> io::Result<()> {
+    let (recipients, oldest): (Family<Place, Gauge>, Family<Place, Gauge>) = Default::default();
+    let (queue, now) = (service.spool.outgoing(), Timestamp::now());
+    for (destination, count) in queue.largest_hops(DESTINATIONS)? {
+        let since = queue.oldest_at(&Hop::named(&destination))?;
+        let place = Place { destination };
+        recipients.get_or_create(&place).set(i64::try_from(count).unwrap_or(i64::MAX));
+        oldest.get_or_create(&place).set(since.map_or(0, |since| now.duration_since(since).as_secs().max(0)));
+    }
+    registry.register("queue_destination_recipients", "Recipients that wait, for each of the destinations with most", recipients);
+    registry.register("queue_destination_oldest_seconds", "Age of the oldest message of each, among its next 1,000 recipients", oldest);
+    Ok(())
 }
 
 fn records(service: &Service, registry: &mut Registry) {

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::world::process::until;
 
@@ -30,6 +30,9 @@ pub struct Mx {
     taken: Arc<Mutex<Vec<Message>>>,
     script: Arc<Mutex<Script>>,
     connections: Arc<AtomicUsize>,
+    /// Connections that are open, and the most that ever were.
+    open: Arc<Mutex<(usize, usize)>>,
+    arrivals: Arc<Mutex<Vec<Instant>>>,
 }
 
 impl Mx {
@@ -41,14 +44,20 @@ impl Mx {
             taken: Arc::default(),
             script: Arc::new(Mutex::new(Box::new(|_| None))),
             connections: Arc::default(),
+            open: Arc::default(),
+            arrivals: Arc::default(),
         };
         let shared = mx.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 shared.connections.fetch_add(1, Ordering::Relaxed);
                 let shared = shared.clone();
-                // A client that goes away in the middle ends the conversation.
-                thread::spawn(move || drop(shared.serve(stream)));
+                shared.opened(1);
+                thread::spawn(move || {
+                    // A client that goes away in the middle ends the conversation.
+                    let _ = shared.serve(stream);
+                    shared.opened(-1);
+                });
             }
         });
         mx
@@ -61,6 +70,22 @@ impl Mx {
     /// Connections so far.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    /// The most connections that were open at a time.
+    pub fn most_open(&self) -> usize {
+        self.open.lock().unwrap().1
+    }
+
+    fn opened(&self, by: isize) {
+        let mut open = self.open.lock().unwrap();
+        open.0 = open.0.saturating_add_signed(by);
+        open.1 = open.1.max(open.0);
+    }
+
+    /// When each message was there.
+    pub fn arrivals(&self) -> Vec<Instant> {
+        self.arrivals.lock().unwrap().clone()
     }
 
     /// What is answered to a command line, or to `.`; nothing: yes.
@@ -121,6 +146,7 @@ impl Mx {
                     let reply = self.reply(".").unwrap_or_else(|| "250 2.0.0 Taken".into());
                     if reply.starts_with('2') {
                         let message = Message { sender: sender.clone().unwrap_or_default(), recipients: recipients.clone(), text };
+                        self.arrivals.lock().unwrap().push(Instant::now());
                         self.taken.lock().unwrap().push(message);
                     }
                     say(&reply)?;

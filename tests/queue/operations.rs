@@ -1,5 +1,6 @@
 //! What operators do to the queue: on the command line, over the API, and what owners see.
 
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use super::mx::{Mx, send};
@@ -120,4 +121,23 @@ fn whoever_sent_what_is_cancelled_is_told_and_a_null_sender_never() {
     assert!(refused.code == 1 && refused.stderr.contains("--no-report"), "{refused:?}");
     assert_eq!(world.done(&["queue", "cancel", &id, "--no-report"]), "1 recipient removed\n");
     assert!(mx.taken().is_empty());
+}
+
+#[test]
+fn metrics_tell_what_waits_for_whom() {
+    let (world, _mx, _id) = waiting();
+    let mut stream = std::net::TcpStream::connect(world.admin()).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    for line in [
+        "restante_queue_recipients 1",
+        "restante_queue_held_recipients 0",
+        "restante_queue_destination_recipients{destination=\"example.com\"} 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}:\n{text}");
+    }
+    for series in ["restante_queue_oldest_seconds ", "restante_queue_destination_oldest_seconds{destination=\"example.com\"} "] {
+        assert!(text.lines().any(|line| line.starts_with(series)), "{series}:\n{text}");
+    }
 }

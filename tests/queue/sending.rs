@@ -325,3 +325,49 @@ fn a_text_that_is_lost_holds_up_no_other_and_its_sender_hears_of_it() {
     assert!(world.log().contains("the text of a message in the queue is damaged or gone"));
     empty(&world);
 }
+
+/// Sixty messages for one destination, that all are due at once.
+fn sixty(mx: &Mx, settings: &str) -> World {
+    let world = sending(&[("example.com", mx)], settings);
+    world.alias("away@example.org", &["someone@example.com"]);
+    mx.answer(|line| line.starts_with("MAIL").then(|| "451 4.3.0 not now".to_owned()));
+    for _ in 0..60 {
+        send(world.smtp(), "alice@example.org", &["away@example.org"], TEXT);
+    }
+    mx.answer(|_| None);
+    world.done(&["queue", "retry"]);
+    mx.wait(60);
+    empty(&world);
+    world
+}
+
+#[test]
+fn a_destination_gets_no_more_connections_than_it_may() {
+    let mx = Mx::new();
+    let _world = sixty(&mx, "connections = 3");
+    assert!((1..=3).contains(&mx.most_open()), "{} connections at a time", mx.most_open());
+}
+
+#[test]
+fn a_connection_carries_no_more_messages_than_it_may() {
+    let mx = Mx::new();
+    let _world = sixty(&mx, "messages_per_connection = 5");
+    assert!(mx.connections() >= 60 / 5, "{} connections for 60 messages", mx.connections());
+}
+
+#[test]
+fn a_destination_with_a_rate_gets_no_more_than_that() {
+    let mx = Mx::new();
+    // One in 300 ms.
+    let world = sending(&[("example.com", &mx)], "rate = 200");
+    world.alias("away@example.org", &["someone@example.com"]);
+    for _ in 0..5 {
+        send(world.smtp(), "alice@example.org", &["away@example.org"], TEXT);
+    }
+    mx.wait(5);
+    let arrivals = mx.arrivals();
+    // From the first to the last there are four pauses; some of the first may have gone by before the first message was there.
+    let between = arrivals[4].duration_since(arrivals[0]);
+    assert!(between >= Duration::from_millis(900), "{between:?}");
+    empty(&world);
+}

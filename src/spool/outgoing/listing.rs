@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::Queue;
 use super::counted;
 use super::engine::{Family, number};
-use super::key::u64_of;
+use super::key::{Hop, u64_of};
 use super::record::{self, Message, Recipient, State};
 use crate::mail::QueueId;
 
@@ -16,6 +16,9 @@ const RECIPIENTS: usize = 100;
 
 /// Messages that are looked at for one page.
 const LOOKED_AT: usize = 10_000;
+
+/// Recipients of a hop among which the oldest message is looked for.
+const DUES: usize = 1000;
 
 /// Hops that are counted: with more than that in the queue, the counts of some of them are not among the largest for sure.
 const HOPS: usize = 100_000;
@@ -94,6 +97,14 @@ impl Queue {
             Some(row) => Some(record::read::<Message>(&row?.1)?.arrived),
         };
         Ok(Counts { waiting: count(State::Waiting)?, held: count(State::Held)?, oldest })
+    }
+
+    /// When the oldest message came that waits for a hop: of those that are due next, up to a bound.
+    pub fn oldest_at(&self, hop: &Hop) -> io::Result<Option<Timestamp>> {
+        let dues = self.due(hop, None, Timestamp::MAX, DUES)?;
+        // Ids grow with time.
+        let Some(oldest) = dues.iter().map(|due| due.seat.id).min() else { return Ok(None) };
+        Ok(self.message(oldest)?.map(|message| message.arrived))
     }
 
     /// The hops with most open recipients, and how many each has.
