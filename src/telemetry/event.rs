@@ -12,6 +12,10 @@ use tracing::{debug, error, info, warn};
 use crate::mail::trace::{Client, With};
 use crate::mail::{ForwardPath, QueueId, ReversePath};
 
+mod onward;
+
+pub use onward::{Onward, Stage};
+
 /// What became of one recipient of a message whose data was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -54,51 +58,6 @@ pub struct Outcome<'a> {
     pub status: &'a str,
     /// The cause of a refusal that the client is not told.
     pub cause: &'a str,
-}
-
-/// How far a recipient elsewhere has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// Its next hop has taken over.
-    Sent,
-    /// It is tried again.
-    Deferred,
-    /// Nobody takes it.
-    Failed,
-}
-
-impl Stage {
-    /// Its word.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Sent => "sent",
-            Self::Deferred => "deferred",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-/// An attempt for one recipient elsewhere.
-#[derive(Debug, Clone, Copy)]
-pub struct Onward<'a> {
-    /// The message.
-    pub id: QueueId,
-    /// The envelope's sender, as the next hop heard it.
-    pub sender: &'a ReversePath,
-    /// Where it goes.
-    pub recipient: &'a str,
-    /// Who is spoken to on its behalf.
-    pub hop: &'a str,
-    /// The host that was spoken to; empty where none was.
-    pub remote: &'a str,
-    /// Since it was accepted.
-    pub delay: Duration,
-    /// Which attempt it was.
-    pub tries: u32,
-    /// What came of it.
-    pub stage: Stage,
-    /// What was said.
-    pub status: &'a str,
 }
 
 /// A recipient that was refused at `RCPT`.
