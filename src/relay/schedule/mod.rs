@@ -44,6 +44,9 @@ const LOOK: usize = 1000;
 /// The longest time without a look: the clock may jump.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// The shortest time from one look to the next: one for each message that comes would be most of the work.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// A turn can become visible so long after the time that it bears: its message waited for the disk.
 const LATE: SignedDuration = SignedDuration::from_mins(10);
 
@@ -126,6 +129,7 @@ impl Dispatch {
             failed(&error.to_string());
         }
         loop {
+            let looked = Instant::now();
             let next = self.look(&mut hops, &mut from).await;
             tokio::select! {
                 () = &mut stop => break,
@@ -133,6 +137,9 @@ impl Dispatch {
                 () = self.changed.notified() => {}
                 () = time::sleep(next) => {}
                 Some(_) = hops.join_next() => {}
+            }
+            if !next.is_zero() {
+                time::sleep_until(looked + PAUSE).await;
             }
             // Those that have ended by now need no look each.
             while hops.try_join_next().is_some() {}
