@@ -241,16 +241,27 @@ fn pages_go_on_where_the_last_one_ended() -> Tested {
     }
     let even =
         |listed: &restante::spool::outgoing::listing::Listed| listed.recipients.iter().any(|(_, to)| to.hop == Hop::named("even.example"));
-    let (mut from, mut found) = (QueueId::new(0), Vec::new());
-    loop {
-        let page = queue.page(from, 5, |_| true, even)?;
-        found.extend(page.messages.iter().map(|listed| listed.id.number()));
-        match page.next {
-            Some(next) => from = next,
-            None => break,
+    let expected: Vec<u64> = (1..=12).map(|half| half * 2).collect();
+    let all = |at: Option<&Hop>| -> std::io::Result<Vec<u64>> {
+        let (mut from, mut found) = (QueueId::new(0), Vec::new());
+        loop {
+            let page = match at {
+                Some(hop) => queue.page_at(hop, from, 5, |_| true, even)?,
+                None => queue.page(from, 5, |_| true, even)?,
+            };
+            found.extend(page.messages.iter().map(|listed| listed.id.number()));
+            match page.next {
+                Some(next) => from = next,
+                None => return Ok(found),
+            }
         }
-    }
-    assert_eq!(found, (1..=12).map(|half| half * 2).collect::<Vec<_>>());
+    };
+    let hop = Hop::named("even.example");
+    assert_eq!((all(None)?, all(Some(&hop))?), (expected.clone(), expected.clone()));
+    // What is held is not in the index of what waits.
+    queue.hold(QueueId::new(2))?;
+    assert_eq!(all(Some(&hop))?, expected);
+    queue.release(QueueId::new(2), at(0))?;
     assert_eq!(queue.largest_hops(1)?, [("odd.example".to_owned(), 13)]);
     assert!(SignedDuration::ZERO == at(0).duration_since(queue.counts()?.oldest.ok_or("nothing is there")?));
     Ok(())

@@ -179,7 +179,15 @@ pub fn list(context: &Context, caller: &Caller, paging: &Paging, filter: &Filter
     let mut unreadable = None;
     let wanted =
         |listed: &Listed| filter.fits(listed) && sees(&snapshot, caller, listed).map_err(|error| unreadable = Some(error)).unwrap_or(false);
-    let found = waits.queue.page(from, limit, |message| filter.fits_sender(message), wanted).map_err(failed)?;
+    let worth = |message: &outgoing::Message| filter.fits_sender(message);
+    let found = match &filter.destination {
+        Some(destination) => {
+            let hop = Domain::parse(destination).map_or_else(|_| destination.clone(), |domain| domain.as_str().to_owned());
+            waits.queue.page_at(&outgoing::Hop::named(&hop), from, limit, worth, wanted)
+        }
+        None => waits.queue.page(from, limit, worth, wanted),
+    };
+    let found = found.map_err(failed)?;
     if let Some(error) = unreadable {
         return Err(error.into());
     }

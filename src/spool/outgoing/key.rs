@@ -32,10 +32,15 @@ impl Hop {
     /// The hop of mail to that address.
     pub fn of(address: &Mailbox, filing: Filing) -> Self {
         match (filing, address.host()) {
-            (Filing::One, _) => Self("*".into()),
+            (Filing::One, _) => Self::one(),
             (Filing::Domains, Host::Domain(domain)) => Self(domain.as_str().into()),
             (Filing::Domains, Host::Literal(literal)) => Self(literal.to_ascii_lowercase().into()),
         }
+    }
+
+    /// The only one there is with a smarthost.
+    pub(super) fn one() -> Self {
+        Self("*".into())
     }
 
     /// Where mail waits until a list's members are known.

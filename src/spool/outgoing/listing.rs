@@ -1,5 +1,6 @@
 //! The queue as operators and metrics see it. Nothing here takes longer the more waits, unless it is asked for page by page.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use jiff::Timestamp;
@@ -7,12 +8,15 @@ use jiff::Timestamp;
 use super::Queue;
 use super::counted;
 use super::engine::{Family, number};
-use super::key::{Hop, u64_of};
+use super::key::{Filing, Hop, u64_of};
 use super::record::{self, Message, Recipient, State};
 use crate::mail::QueueId;
 
 /// Recipients that a listing has of one message.
 const RECIPIENTS: usize = 100;
+
+/// Recipients at one hop that are looked up for one page.
+const INDEXED: usize = 100_000;
 
 /// Messages that are looked at for one page.
 const LOOKED_AT: usize = 10_000;
@@ -81,6 +85,47 @@ impl Queue {
             }
         }
         Ok(Page { messages, next: None })
+    }
+
+    /// The same for those with a recipient at that hop, which are found by what waits for it where that is all there is to know.
+    pub fn page_at(
+        &self,
+        hop: &Hop,
+        from: QueueId,
+        limit: usize,
+        mut worth: impl FnMut(&Message) -> bool,
+        mut wanted: impl FnMut(&Listed) -> bool,
+    ) -> io::Result<Page> {
+        let Some(candidates) = self.candidates(hop)? else { return self.page(from, limit, worth, wanted) };
+        let mut messages = Vec::new();
+        for id in candidates.range(from..) {
+            if messages.len() >= limit {
+                return Ok(Page { messages, next: Some(*id) });
+            }
+            let listed = self.message(*id)?.filter(|message| worth(message));
+            let Some(message) = listed else { continue };
+            let listed = Listed { id: *id, message, recipients: self.recipients(*id, 0, RECIPIENTS)? };
+            if wanted(&listed) {
+                messages.push(listed);
+            }
+        }
+        Ok(Page { messages, next: None })
+    }
+
+    /// The messages that wait for a hop, and those for lists, whose domains the index does not have. None where it does not have all: some
+    /// recipients are held, or filed for a smarthost. None as well where there are so many that any page of messages has some.
+    fn candidates(&self, hop: &Hop) -> io::Result<Option<BTreeSet<QueueId>>> {
+        let is_there = |key: &[u8]| Ok::<_, io::Error>(self.engine.get(Family::Counts, key)?.is_some_and(|value| number(&value) > 0));
+        let one = Hop::one();
+        if self.filing() != Filing::Domains || is_there(counted(State::Held))? || is_there(one.as_str().as_bytes())? {
+            return Ok(None);
+        }
+        let waiting = self.due(hop, None, Timestamp::MAX, INDEXED)?.into_iter().map(|due| due.seat.id);
+        let postings = self.postings_due(Timestamp::MAX, INDEXED)?.into_iter().map(|seat| seat.id);
+        if waiting.len() >= INDEXED || postings.len() >= INDEXED {
+            return Ok(None);
+        }
+        Ok(Some(waiting.chain(postings).collect()))
     }
 
     /// One message, while one of its recipients is open.
