@@ -81,6 +81,9 @@ async fn admit(service: &Arc<Service>, transaction: &mut Transaction, origin: &O
     transaction.routed = Timestamp::now();
     let reply = match route.decision {
         Decision::Deliver { mailboxes, relays, lists } if transaction.fits(mailboxes.len() + relays.len() + lists.len()) => {
+            if !(relays.is_empty() && lists.is_empty()) {
+                get_queue_ready(service);
+            }
             let routed = Routed { recipient, sender: None, destinations: mailboxes, relays, lists, reserved };
             transaction.accept(Accepted { routed, followed: route.followed });
             return Ok(());
@@ -94,6 +97,17 @@ async fn admit(service: &Arc<Service>, transaction: &mut Transaction, origin: &O
         meter().refused_unsaid(&reply.to_string());
     }
     Err(reply)
+}
+
+/// The first message of a spool's life that leaves makes the queue's database, which takes as long as many messages: that is begun while
+/// its client still talks.
+fn get_queue_ready(service: &Service) {
+    let queue = service.spool.outgoing();
+    if !queue.is_made() {
+        let queue = Arc::clone(queue);
+        // What goes wrong is found again when the message comes, and told then.
+        task::spawn_blocking(move || drop(queue.make()));
+    }
 }
 
 fn say_refused(service: &Service, origin: &Origin, recipient: &ForwardPath, reply: &Reply, trail: &Trail) {

@@ -109,6 +109,14 @@ impl Engine {
         Ok(engine)
     }
 
+    pub(super) fn is_made(&self) -> bool {
+        self.database.get().is_some()
+    }
+
+    pub(super) fn make(&self) -> io::Result<()> {
+        self.made().map(drop)
+    }
+
     fn made(&self) -> io::Result<&Database> {
         if let Some(database) = self.database.get() {
             return Ok(database);

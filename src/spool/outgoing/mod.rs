@@ -90,6 +90,16 @@ impl Queue {
         Ok(queue)
     }
 
+    /// Whether its database is there.
+    pub fn is_made(&self) -> bool {
+        self.engine.is_made()
+    }
+
+    /// Makes its database, where it is not there yet. Blocks.
+    pub fn make(&self) -> io::Result<()> {
+        self.engine.make()
+    }
+
     /// How recipients are divided into hops from now on.
     pub fn file_by(&self, filing: Filing) {
         *self.filing.lock().unwrap_or_else(PoisonError::into_inner) = filing;
