@@ -1,9 +1,10 @@
 //! The delivery log: what became of each recipient of each message.
 
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Paging;
+use super::{PAGE, Paging};
 use crate::admin::context::Context;
 use crate::admin::permission::Caller;
 use crate::admin::problem::{Kind, Problem};
@@ -31,6 +32,23 @@ pub fn list(context: &Context, caller: &Caller, query: &Query, paging: &Paging) 
     let before = paging.after.as_deref().map(|after| number("after", after)).transpose()?;
     let domains = scope(context, caller)?;
     Ok(ledger(context)?.search(query, domains.as_deref(), before, limit)?.into())
+}
+
+/// The last day, as far as one look goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Day {
+    /// The rows, newest first.
+    pub rows: Vec<Row>,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+/// The last day of what the caller may see: a page of it at most.
+pub fn day(context: &Context, caller: &Caller, now: Timestamp) -> Result<Day, Problem> {
+    let since = now.checked_sub(SignedDuration::from_hours(24)).ok();
+    let domains = scope(context, caller)?;
+    let found = ledger(context)?.search(&Query { since, ..Query::default() }, domains.as_deref(), None, PAGE)?;
+    Ok(Day { rows: found.items, more: found.next.is_some() })
 }
 
 /// The rows that fit and came after the row `newer`, oldest first.

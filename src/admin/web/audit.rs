@@ -98,7 +98,7 @@ fn differences(differences: &[Difference]) -> Markup {
 fn stays(entry: &Shown) -> Markup {
     html! {
         @if let Some(why) = &entry.stays_because {
-            details.more { summary { "Stays" } p.faint { "It cannot be undone: " (why) "." } }
+            details.more { summary { "Cannot be undone" } p.faint { "Why: " (why) "." } }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::{Router, routing};
+use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::icon::Icon;
@@ -13,10 +14,11 @@ use super::removal::effects;
 use super::visitor::Visitor;
 use super::{Answer, Panel, Shared};
 use crate::admin::operations::status::{self, Status};
-use crate::admin::operations::{Paging, audit};
+use crate::admin::operations::{Paging, audit, log};
 use crate::telemetry::meter;
 
 mod day;
+mod own;
 
 /// Messages, and changes, that are shown.
 const LATEST: usize = 8;
@@ -30,17 +32,23 @@ async fn show(State(panel): Shared, visitor: Visitor) -> Answer {
     let status = visitor.run(status::show).await?;
     let paging = Paging { after: None, limit: Some(LATEST) };
     let changes = visitor.run(move |context, caller| audit::list(context, caller, &paging, &audit::Filter::default())).await?;
+    let day = match visitor.is_admin() {
+        true => None,
+        false => Some(visitor.run(|context, caller| log::day(context, caller, Timestamp::now())).await?),
+    };
     let body = html! {
         div.title { h1 { "Good to see you, " (visitor.name()) } p { "This is " strong { (status.hostname) } "." } }
         div.tiles data-live {
             (tile(Icon::Mailbox, "POP accounts", &count(status.pops), Some("/pops")))
             (tile(Icon::Globe, "Domains", &count(status.domains), Some("/domains")))
+            @if let Some(day) = &day { (own::tiles(day)) }
             @if visitor.is_admin() {
                 (tile(Icon::Send, "Connections", &connections.to_string(), None))
                 @if let Some(disk) = status.disk { (disk_tile(disk)) }
             }
         }
         @if visitor.is_admin() { (day::charts(&meter().minutes.day(day::PART, day::TOP))) (latest(&status)) }
+        @if let Some(day) = &day { (own::latest(day)) }
         section aria-labelledby="changes" {
             h2 #changes { "Latest changes" }
             @if changes.items.is_empty() { p.empty { "Nothing was changed yet." } }

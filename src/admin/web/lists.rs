@@ -167,7 +167,7 @@ fn line(list: &lists::Shown) -> Markup {
             td data-label="Members" {
                 a href={ "/lists/" (name) "/members" } { (list.member_count) @if list.member_count == 1 { " member" } @else { " members" } }
                 @if (1..=FEW).contains(&list.member_count) {
-                    details { summary { "Show" } ul { @for member in &list.members { li.address { (member) } } } }
+                    details.more { summary { "Show" } ul { @for member in &list.members { li.address { (member) } } } }
                 }
             }
             td.actions {

@@ -88,7 +88,7 @@ fn question(asked: &Asked) -> Markup {
         section.entry aria-label="Search" {
             form method="get" action="/log" role="search" {
                 div.fields {
-                    (form::text("to", "To", &fields, &errors).placeholder("info@example.org, @example.org, alice"))
+                    (form::text("to", "To", &fields, &errors).placeholder("Address, domain, account"))
                     (form::text("from", "From", &fields, &errors).placeholder("bob@example.com"))
                     (form::choice("status", "What became of it", statuses, &fields, &errors))
                     (form::choice("since", "When", spans, &fields, &errors))
@@ -115,14 +115,21 @@ fn rows(found: &Shown) -> Markup {
         @if found.items.is_empty() {
             p.empty { @if found.next.is_some() { "Nothing so far; the search goes on on the next page." } @else { "Nothing of that kind." } }
         } @else {
-            table.cards.log {
-                caption.hidden { "Outcomes" }
-                thead { tr {
-                    th scope="col" { "When" } th scope="col" { "From" } th scope="col" { "To" } th scope="col" { "What became of it" }
-                    th scope="col" { "Size" } th scope="col" { "Took" }
-                } }
-                tbody { @for row in &found.items { (outcome(row)) } }
-            }
+            (outcomes(&found.items))
+        }
+    }
+}
+
+/// Rows as a table.
+pub(super) fn outcomes<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Markup {
+    html! {
+        table.cards.log {
+            caption.hidden { "Outcomes" }
+            thead { tr {
+                th scope="col" { "When" } th scope="col" { "From" } th scope="col" { "To" } th scope="col" { "What became of it" }
+                th scope="col" { "Size" } th scope="col" { "Took" }
+            } }
+            tbody { @for row in rows { (outcome(row)) } }
         }
     }
 }

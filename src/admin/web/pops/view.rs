@@ -40,7 +40,7 @@ pub(super) fn entry(visitor: &Visitor, row: &Row, homes: &[domains::Shown]) -> M
                 div.fields {
                     (name_field(edited.is_some(), fields, errors))
                     (domain_field(homes, fields, errors))
-                    (form::text("owner", "Owner", fields, errors).placeholder("Real name or purpose").required())
+                    (form::text("owner", "Owner", fields, errors).placeholder("Name or purpose").required())
                     (password_field(edited.is_some(), errors))
                     (form::text("quota", "Quota", fields, errors).placeholder("default").class("narrow"))
                     @if edited.is_some() { (state_field(fields, errors)) }
