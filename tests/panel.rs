@@ -16,6 +16,8 @@ mod later;
 mod lists;
 #[path = "panel/metrics.rs"]
 mod metrics;
+#[path = "panel/nasty.rs"]
+mod nasty;
 #[path = "panel/proxies.rs"]
 mod proxies;
 #[path = "panel/roles.rs"]

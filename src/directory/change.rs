@@ -139,6 +139,10 @@ pub enum Change {
         state: Option<State>,
         password: Option<PasswordHash>,
     },
+    /// Add a list account with its hidden alias, and say how its postings look.
+    AddStyledList { name: Name, domain: Domain, owner: Target, posting: Posting, members: Vec<Target>, style: Style },
+    /// Change what is given of a list account, all at once: what `EditList` and `StyleList` do one by one.
+    AmendList { name: Name, owner: Option<Target>, posting: Option<Posting>, style: Option<Style>, join: Vec<Target>, leave: Vec<Target> },
 }
 
 /// A record as it leaves one directory and enters another.

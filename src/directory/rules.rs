@@ -113,11 +113,15 @@ fn carry_out(draft: &mut Draft<'_>, change: &Change, context: Context) -> Result
         Change::DeletePop { name } => trash::delete_pop(draft, name, now),
         Change::RestorePop { name, id } => trash::restore(draft, name, *id, now),
         Change::PurgePop { id } => trash::purge(draft, *id),
-        Change::AddList { name, domain, owner, posting, members } => {
+        Change::AddList { name, domain, owner, posting, members } | Change::AddStyledList { name, domain, owner, posting, members, .. } => {
             let (name, domain, owner, members) = (name.clone(), domain.clone(), owner.clone(), members.clone());
-            list::add(draft, Roster { id: fresh, name, domain, owner, posting: *posting, members, created: now }, now)
+            list::add(draft, Roster { id: fresh, name, domain, owner, posting: *posting, members, created: now }, now)?;
+            if let Change::AddStyledList { name, style, .. } = change { list::restyle(draft, name, style) } else { Ok(()) }
         }
-        Change::EditList { name, owner, posting, join, leave } => {
+        Change::EditList { name, owner, posting, join, leave } | Change::AmendList { name, owner, posting, join, leave, .. } => {
+            if let Change::AmendList { style: Some(style), .. } = change {
+                list::restyle(draft, name, style)?;
+            }
             list::edit(draft, name, list::Edit { owner: owner.as_ref(), posting: *posting, join, leave }, now)
         }
         Change::StyleList { name, style } => list::restyle(draft, name, style),

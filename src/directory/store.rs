@@ -204,8 +204,14 @@ impl Directory {
     }
 
     fn context(&self, change: &Change, now: Timestamp) -> Context {
-        let makes_account =
-            matches!(change, Change::AddPop { .. } | Change::AddPopAndAlias { .. } | Change::AddList { .. } | Change::Import(_));
+        let makes_account = matches!(
+            change,
+            Change::AddPop { .. }
+                | Change::AddPopAndAlias { .. }
+                | Change::AddList { .. }
+                | Change::AddStyledList { .. }
+                | Change::Import(_)
+        );
         let step = u64::from(makes_account);
         Context { now, fresh: AccountId(self.next_id.fetch_add(step, Ordering::Relaxed)) }
     }

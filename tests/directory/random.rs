@@ -85,6 +85,10 @@ fn a_change() -> impl Strategy<Value = Change> {
         1 => (1u64..9).prop_map(|id| Change::PurgePop { id: AccountId(id) }),
         2 => add_list,
         2 => edit_list,
+        1 => (a_name(), prop::option::of(a_target()), some_targets(), "[a-z<]{0,4}").prop_map(|(list, owner, join, description)| {
+            let style = Some(Style { description, tag: Switch::Enabled });
+            Change::AmendList { name: name(list), owner: owner.as_deref().map(target), posting: None, style, join, leave: Vec::new() }
+        }),
         1 => a_name().prop_map(|n| Change::DeleteList { name: name(n) }),
         12 => add_alias,
         2 => (a_key(), some_targets()).prop_map(|(address, targets)| Change::RemoveAlias { key: key(&address), targets }),

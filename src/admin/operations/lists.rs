@@ -147,14 +147,12 @@ pub fn add(context: &Context, caller: &Caller, new: New) -> Result<Shown, Proble
     caller.needs(&snapshot, &new.domain)?;
     known_targets(&snapshot, caller, new.members.iter().chain([&new.owner]))?;
     let New { name, domain, owner, posting, members, description, tag } = new;
-    context.change(caller, &Change::AddList { name: name.clone(), domain, owner, posting, members })?;
-    if tag || !description.is_empty() {
-        context.change(caller, &Change::StyleList { name: name.clone(), style: Style { description, tag: switch(tag) } })?;
-    }
+    let style = Style { description, tag: switch(tag) };
+    context.change(caller, &Change::AddStyledList { name: name.clone(), domain, owner, posting, members, style })?;
     show(context, caller, &name)
 }
 
-/// Changes a list account.
+/// Changes a list account: all of it at once, or nothing.
 pub fn edit(context: &Context, caller: &Caller, name: &Name, edit: Edit, condition: Match) -> Result<(Revision, Shown), Problem> {
     let snapshot = context.directory.snapshot();
     let before = visible(&snapshot, caller, name)?;
@@ -162,18 +160,9 @@ pub fn edit(context: &Context, caller: &Caller, name: &Name, edit: Edit, conditi
     let Edit { owner, posting, description, tag, join, leave } = edit;
     let style =
         Style { description: description.unwrap_or_else(|| before.style.description.clone()), tag: tag.map_or(before.style.tag, switch) };
-    let subject = Subject::List(name.clone());
-    let mut condition = condition;
-    let restyled = style != before.style;
-    if restyled {
-        let applied = context.change_if(caller, &Change::StyleList { name: name.clone(), style }, &subject, condition)?;
-        if condition != Match::Any {
-            condition = Match::Revision(applied.revision);
-        }
-    }
-    if !restyled || owner.is_some() || posting.is_some() || !join.is_empty() || !leave.is_empty() {
-        context.change_if(caller, &Change::EditList { name: name.clone(), owner, posting, join, leave }, &subject, condition)?;
-    }
+    let style = Some(style).filter(|style| *style != before.style);
+    let change = Change::AmendList { name: name.clone(), owner, posting, style, join, leave };
+    context.change_if(caller, &change, &Subject::List(name.clone()), condition)?;
     show_with_revision(context, caller, name)
 }
 

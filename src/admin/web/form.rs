@@ -92,8 +92,13 @@ pub fn lines<'a>(name: &'a str, label: &'a str, fields: &'a Fields, errors: &'a 
 }
 
 /// One of a few values, each with the words that are shown for it.
-pub fn choice<'a>(name: &'a str, label: &'a str, options: Vec<(String, String)>, fields: &'a Fields, errors: &'a Errors) -> Field<'a> {
-    field(name, label, errors, Control::Choice { value: fields.get(name), options })
+/// Whatever else was sent stays to be seen, and is refused with its message, rather than turn into another of them.
+pub fn choice<'a>(name: &'a str, label: &'a str, mut options: Vec<(String, String)>, fields: &'a Fields, errors: &'a Errors) -> Field<'a> {
+    let value = fields.get(name);
+    if !value.is_empty() && !options.iter().any(|(known, _)| known == value) {
+        options.push((value.to_owned(), value.to_owned()));
+    }
+    field(name, label, errors, Control::Choice { value, options })
 }
 
 /// A box to tick.

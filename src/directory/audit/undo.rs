@@ -34,11 +34,11 @@ pub fn inverse(entry: &Entry) -> Result<Change, Why> {
             Ok(Change::DeletePop { name: name.clone() })
         }
         Change::RenamePop { name, new, .. } => Ok(Change::RenamePop { name: new.clone(), new: name.clone(), keep_alias: false }),
-        Change::AddList { name, .. } => Ok(Change::DeleteList { name: name.clone() }),
+        Change::AddList { name, .. } | Change::AddStyledList { name, .. } => Ok(Change::DeleteList { name: name.clone() }),
         Change::EditDomain { .. } | Change::DeleteDomain { .. } => domain(entry),
         Change::EditPop { .. } | Change::SetPopState { .. } | Change::AmendPop { .. } => pop(entry),
         Change::DeletePop { .. } => deleted(entry),
-        Change::EditList { .. } | Change::StyleList { .. } => list(entry),
+        Change::EditList { .. } | Change::StyleList { .. } | Change::AmendList { .. } => list(entry),
         Change::SeatMember { .. } => seat(entry),
         Change::SetCopies { .. } | Change::SetVacation { .. } => handling(entry),
         Change::AddAlias { .. } | Change::RemoveAlias { .. } | Change::SwitchAlias { .. } | Change::EditAlias { .. } => alias(entry),
@@ -114,8 +114,9 @@ fn list(entry: &Entry) -> Result<Change, Why> {
         Some(Record::List(list)) => Some(list),
         _ => None,
     });
-    let (name, owner, posting) = match &entry.change {
-        Change::EditList { name, owner, posting, .. } => (name, owner, posting),
+    let (name, owner, posting, style) = match &entry.change {
+        Change::EditList { name, owner, posting, .. } => (name, owner, posting, &None),
+        Change::AmendList { name, owner, posting, style, .. } => (name, owner, posting, style),
         Change::StyleList { name, .. } => {
             let style = before.map(|before| before.style.clone()).ok_or(NOT_KEPT)?;
             return Ok(Change::StyleList { name: name.clone(), style });
@@ -130,13 +131,14 @@ fn list(entry: &Entry) -> Result<Change, Why> {
             _ => {}
         }
     }
-    if before.is_none() && (owner.is_some() || posting.is_some()) {
+    if before.is_none() && (owner.is_some() || posting.is_some() || style.is_some()) {
         return Err(NOT_KEPT);
     }
-    Ok(Change::EditList {
+    Ok(Change::AmendList {
         name: name.clone(),
         owner: owner.as_ref().and(before).map(|before| before.owner.clone()),
         posting: posting.and(before).map(|before| before.posting),
+        style: style.as_ref().and(before).map(|before| before.style.clone()),
         join,
         leave,
     })

@@ -15,11 +15,7 @@ pub(in crate::admin::web) fn domain_field<'a>(homes: &[domains::Shown], fields: 
     if homes.is_empty() || homes.len() >= DOMAINS {
         return form::text("domain", "Domain", fields, errors).placeholder("example.org").required();
     }
-    let known = homes.iter().map(|home| (home.domain.to_string(), home.unicode.clone()));
-    // What was typed elsewhere stays, and is refused with its message, rather than turn into another domain.
-    let other =
-        Some(fields.get("domain").to_owned()).filter(|typed| !typed.is_empty() && !homes.iter().any(|h| h.domain.as_str() == typed));
-    let options = known.chain(other.map(|typed| (typed.clone(), typed))).collect();
+    let options = homes.iter().map(|home| (home.domain.to_string(), home.unicode.clone())).collect();
     form::choice("domain", "Domain", options, fields, errors)
 }
 
