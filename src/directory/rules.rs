@@ -28,7 +28,7 @@ pub use transaction::{Drafted, Found, Layer, Overlay, RangeRead, ReadSet, Record
 
 use self::transaction::Draft;
 use super::change::{Change, ChangeError, Refusal};
-use super::model::{AccountId, Revision, Roster, Target};
+use super::model::{AccountId, Revision, Roster, Style, Target};
 use super::schema::Key;
 use super::view::Unreadable;
 
@@ -116,7 +116,10 @@ fn carry_out(draft: &mut Draft<'_>, change: &Change, context: Context) -> Result
         Change::AddList { name, domain, owner, posting, members } | Change::AddStyledList { name, domain, owner, posting, members, .. } => {
             let (name, domain, owner, members) = (name.clone(), domain.clone(), owner.clone(), members.clone());
             list::add(draft, Roster { id: fresh, name, domain, owner, posting: *posting, members, created: now }, now)?;
-            if let Change::AddStyledList { name, style, .. } = change { list::restyle(draft, name, style) } else { Ok(()) }
+            match change {
+                Change::AddStyledList { name, style, .. } if *style != Style::default() => list::restyle(draft, name, style),
+                _ => Ok(()),
+            }
         }
         Change::EditList { name, owner, posting, join, leave } | Change::AmendList { name, owner, posting, join, leave, .. } => {
             if let Change::AmendList { style: Some(style), .. } = change {

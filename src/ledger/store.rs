@@ -2,7 +2,6 @@
 //!
 //! A database that has failed is closed and opened anew, since the engine takes no more writes after an error of the disk.
 
-use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -11,6 +10,7 @@ use rocksdb::{Cache, ColumnFamily, ColumnFamilyDescriptor, DBRawIteratorWithThre
 use super::Settings;
 use super::row::Row;
 use super::schema::{self, HOUR, hour_key, row_key};
+use crate::sys::disk::make_private;
 use crate::sys::rocks::{self, Database, Limits};
 
 pub(super) type Walk<'d> = DBRawIteratorWithThreadMode<'d, Database>;
@@ -123,7 +123,7 @@ impl Store {
 impl Open {
     fn at(settings: &Settings) -> Result<Self, Unreadable> {
         let refused = |error: &dyn std::fmt::Display| Unreadable(format!("{} cannot be opened: {error}", settings.folder.display()));
-        fs::create_dir_all(&settings.folder).map_err(|error| refused(&error))?;
+        make_private(&settings.folder).map_err(|error| refused(&error))?;
         let cache = Cache::new_lru_cache(CACHE_OCTETS);
         let families = FAMILIES
             .map(|name| ColumnFamilyDescriptor::new(name, rocks::family_options(&rocks::ranged(&cache, BLOCK_OCTETS), BUFFER_OCTETS)));

@@ -2,9 +2,9 @@
 //!
 //! Promises private modes (files 0600, folders 0700), and errors that name the operation and the path.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, IoSlice, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -76,6 +76,19 @@ pub trait Disk: Send + Sync {
     /// Octets that are still free where `path` lies.
     fn free(&self, path: &Path) -> io::Result<u64>;
 }
+
+/// Makes a folder that only our own user can look into, or makes one so: whoever writes there may choose no modes itself.
+pub fn make_private(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(PRIVATE).create(path)?;
+    let mode = std::fs::metadata(path)?.permissions().mode();
+    if mode & OTHERS == 0 { Ok(()) } else { std::fs::set_permissions(path, Permissions::from_mode(PRIVATE)) }
+}
+
+/// The mode of our folders.
+const PRIVATE: u32 = 0o700;
+
+/// What groups and others may do.
+const OTHERS: u32 = 0o077;
 
 /// Makes a folder and those above it, and waits until the disk has their names: what is synced in a folder is of no use
 /// while the folder itself can vanish. Names of folders that are there already are synced too, since an earlier start may

@@ -48,6 +48,19 @@ fn entry() -> audit::Entry {
     }
 }
 
+#[test]
+fn nobody_else_looks_into_its_folder() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("directory");
+    let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    Directory::open(&path).unwrap();
+    assert_eq!(mode(), 0o700);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    Directory::open(&path).unwrap();
+    assert_eq!(mode(), 0o700, "one that an older version, or somebody, has made");
+}
+
 fn samples() -> Vec<(&'static str, Key, Record)> {
     let created = at(1_000_000_000);
     let hidden = Alias { targets: targets(&["alice"]), ..alias(Standing::Hidden(name("alice"))) };

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, Query};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use axum::{Router, routing};
 use jiff::civil::Date;
@@ -15,12 +14,13 @@ use serde::Deserialize;
 use super::form::{self, Errors};
 use super::icon::Icon;
 use super::layout::{Failure, Here, after, csrf, done, page, pages, time};
+use super::listing::{Row, given, refused_page, seen};
 use super::removal::{self, Question};
 use super::visitor::{Fields, Sent, Visitor, encoded};
 use super::{Answer, Panel};
 use crate::admin::operations::{Match, Page, Paging, Run, aliases};
 use crate::admin::problem::{Kind, Problem};
-use crate::directory::{AliasKey, Revision, Target};
+use crate::directory::{AliasKey, Target};
 
 const ROWS: usize = 50;
 
@@ -44,21 +44,15 @@ struct Asked {
     about: String,
 }
 
-struct Row {
-    edited: Option<(AliasKey, Revision)>,
-    fields: Fields,
-    errors: Errors,
-}
-
 async fn show(visitor: Visitor, Query(asked): Query<Asked>) -> Answer {
     let row = match asked.edit.as_deref() {
         Some(address) => loaded(&visitor, address).await?,
-        None => Row { edited: None, fields: Fields::of([("enabled", "yes".to_owned())]), errors: Errors::default() },
+        None => Row::of(None, Fields::of([("enabled", "yes".to_owned())])),
     };
     Ok(whole(&visitor, &asked, &row).await?.into_response())
 }
 
-async fn loaded(visitor: &Visitor, address: &str) -> Result<Row, Failure> {
+async fn loaded(visitor: &Visitor, address: &str) -> Result<Row<AliasKey>, Failure> {
     let key = parsed(address)?;
     let (revision, alias) = visitor.run(move |context, caller| aliases::show_with_revision(context, caller, &key)).await?;
     if alias.hidden {
@@ -71,7 +65,7 @@ async fn loaded(visitor: &Visitor, address: &str) -> Result<Row, Failure> {
         ("note", alias.note),
         ("expires", alias.expires.map(last_day).unwrap_or_default()),
     ];
-    Ok(Row { edited: Some((alias.address, revision)), fields: Fields::of(fields.into_iter().chain(enabled)), errors: Errors::default() })
+    Ok(Row::of(Some((alias.address, revision)), Fields::of(fields.into_iter().chain(enabled))))
 }
 
 fn parsed(address: &str) -> Result<AliasKey, Failure> {
@@ -84,11 +78,10 @@ fn last_day(expires: Timestamp) -> String {
     moment.checked_sub(1.nanosecond()).unwrap_or(moment).date().to_string()
 }
 
-async fn whole(visitor: &Visitor, asked: &Asked, row: &Row) -> Result<Markup, Failure> {
+async fn whole(visitor: &Visitor, asked: &Asked, row: &Row<AliasKey>) -> Result<Markup, Failure> {
     let paging = Paging { after: asked.after.clone(), limit: Some(ROWS) };
-    let target = Some(asked.target.trim()).filter(|text| !text.is_empty()).and_then(|text| Target::parse(text).ok());
-    let search = Some(asked.search.trim().to_owned()).filter(|text| !text.is_empty());
-    let filter = aliases::Filter { hidden: false, domain: None, target, search };
+    let target = given(&asked.target).and_then(|text| Target::parse(&text).ok());
+    let filter = aliases::Filter { hidden: false, domain: None, target, search: given(&asked.search) };
     let found = visitor.run(move |context, caller| aliases::list(context, caller, &paging, &filter)).await?;
     let body = html! {
         div.title { h1 { "Aliases" } p { "An alias is an address that leads to accounts, to other addresses, or nowhere. The hidden aliases of accounts are not shown here." } }
@@ -100,7 +93,7 @@ async fn whole(visitor: &Visitor, asked: &Asked, row: &Row) -> Result<Markup, Fa
     Ok(page(visitor, Here::Aliases, "Aliases", &body))
 }
 
-fn entry(visitor: &Visitor, row: &Row) -> Markup {
+fn entry(visitor: &Visitor, row: &Row<AliasKey>) -> Markup {
     let Row { edited, fields, errors } = row;
     let action = edited.as_ref().map_or_else(|| "/aliases".to_owned(), |(key, _)| format!("/aliases/{}", encoded(&key.to_string())));
     html! {
@@ -221,16 +214,15 @@ async fn add(Sent { visitor, fields }: Sent) -> Answer {
     }
 }
 
-async fn refused(visitor: &Visitor, asked: &Asked, row: Row) -> Answer {
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, whole(visitor, asked, &row).await?).into_response())
+async fn refused(visitor: &Visitor, asked: &Asked, row: Row<AliasKey>) -> Answer {
+    Ok(refused_page(whole(visitor, asked, &row).await?))
 }
 
 async fn edit(Path(address): Path<String>, Sent { visitor, fields }: Sent) -> Answer {
     let key = parsed(&address)?;
     let asked = Asked { edit: Some(key.to_string()), ..Asked::default() };
     let mut errors = Errors::default();
-    let revision = errors.note("", fields.get("revision").parse().map_err(|_| "The form is incomplete: load the page again."));
-    let seen = Revision(revision.unwrap_or_default());
+    let seen = seen(&fields, &mut errors);
     let (targets, expires) = (targets(&fields, "targets", &mut errors), expires(&fields, &mut errors));
     if !errors.is_empty() {
         return refused(&visitor, &asked, Row { edited: Some((key, seen)), fields, errors }).await;

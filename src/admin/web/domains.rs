@@ -3,21 +3,19 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, Query};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use axum::{Router, routing};
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use super::form::{self, Errors};
 use super::icon::Icon;
 use super::layout::{Failure, Here, after, csrf, done, page, pages, time};
+use super::listing::{Asked, Row, given, refused_page, search, seen};
 use super::removal::{self, Question};
 use super::visitor::{Fields, Sent, Visitor};
 use super::{Answer, Panel};
 use crate::admin::operations::{Match, Page, Paging, Run, domains, masters};
 use crate::admin::problem::{Kind, Problem};
-use crate::directory::Revision;
 use crate::mail::{Domain, Name};
 
 const ROWS: usize = 50;
@@ -34,57 +32,35 @@ pub(super) fn routes() -> Router<Arc<Panel>> {
         .route("/domains/{domain}/delete", routing::get(ask_delete).post(delete))
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-struct Asked {
-    search: String,
-    after: Option<String>,
-    edit: Option<String>,
-    done: String,
-    about: String,
-}
-
-struct Row {
-    edited: Option<(Domain, Revision)>,
-    fields: Fields,
-    errors: Errors,
-}
-
 async fn show(visitor: Visitor, Query(asked): Query<Asked>) -> Answer {
     let row = match asked.edit.as_deref() {
         Some(domain) => loaded(&visitor, domain).await?,
-        None => Row { edited: None, fields: Fields::default(), errors: Errors::default() },
+        None => Row::of(None, Fields::default()),
     };
     Ok(whole(&visitor, &asked, &row).await?.into_response())
 }
 
-async fn loaded(visitor: &Visitor, domain: &str) -> Result<Row, Failure> {
+async fn loaded(visitor: &Visitor, domain: &str) -> Result<Row<Domain>, Failure> {
     let domain = parsed(domain)?;
     let (revision, shown) = visitor.run(move |context, caller| domains::show_with_revision(context, caller, &domain)).await?;
     let fields = Fields::of([("owner", shown.owner.map(|owner| owner.to_string()).unwrap_or_default())]);
-    Ok(Row { edited: Some((shown.domain, revision)), fields, errors: Errors::default() })
+    Ok(Row::of(Some((shown.domain, revision)), fields))
 }
 
 fn parsed(domain: &str) -> Result<Domain, Failure> {
     Domain::parse(domain).map_err(|error| Problem::new(Kind::NoSuchDomain, error.to_string()).into())
 }
 
-async fn whole(visitor: &Visitor, asked: &Asked, row: &Row) -> Result<Markup, Failure> {
+async fn whole(visitor: &Visitor, asked: &Asked, row: &Row<Domain>) -> Result<Markup, Failure> {
     let paging = Paging { after: asked.after.clone(), limit: Some(ROWS) };
-    let filter = domains::Filter { search: Some(asked.search.trim().to_owned()).filter(|text| !text.is_empty()) };
+    let filter = domains::Filter { search: given(&asked.search) };
     let found = visitor.run(move |context, caller| domains::list(context, caller, &paging, &filter)).await?;
     let owners = if visitor.is_admin() { owners(visitor).await? } else { Vec::new() };
     let body = html! {
         div.title { h1 { "Domains" } p { "Mail is taken for the domains that stand here." } }
         (done(&asked.done, &asked.about))
         @if visitor.is_admin() { (entry(visitor, row, owners)) }
-        form.search method="get" action="/domains" role="search" {
-            label.hidden for="search" { "Search domains" }
-            span.lens { (Icon::Search) }
-            input #search type="search" name="search" value=(asked.search) placeholder="Part of a domain" autocomplete="off";
-            button type="submit" { "Search" }
-            @if !asked.search.is_empty() { a.button href="/domains" { "All" } }
-        }
+        (search("/domains", "Search domains", "Part of a domain", &asked.search))
         (table(visitor, asked, &found))
     };
     Ok(page(visitor, Here::Domains, "Domains", &body))
@@ -97,7 +73,7 @@ async fn owners(visitor: &Visitor) -> Result<Vec<(String, String)>, Failure> {
     Ok(nobody.chain(all.into_iter().map(|master| (master.name.to_string(), master.name.to_string()))).collect())
 }
 
-fn entry(visitor: &Visitor, row: &Row, owners: Vec<(String, String)>) -> Markup {
+fn entry(visitor: &Visitor, row: &Row<Domain>, owners: Vec<(String, String)>) -> Markup {
     let Row { edited, fields, errors } = row;
     let action = edited.as_ref().map_or_else(|| "/domains".to_owned(), |(domain, _)| format!("/domains/{domain}"));
     html! {
@@ -176,16 +152,15 @@ async fn add(Sent { visitor, fields }: Sent) -> Answer {
     }
 }
 
-async fn refused(visitor: &Visitor, asked: &Asked, row: Row) -> Answer {
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, whole(visitor, asked, &row).await?).into_response())
+async fn refused(visitor: &Visitor, asked: &Asked, row: Row<Domain>) -> Answer {
+    Ok(refused_page(whole(visitor, asked, &row).await?))
 }
 
 async fn edit(Path(domain): Path<String>, Sent { visitor, fields }: Sent) -> Answer {
     let domain = parsed(&domain)?;
-    let asked = Asked { edit: Some(domain.to_string()), ..Asked::default() };
+    let asked = Asked::editing(&domain);
     let mut errors = Errors::default();
-    let revision = errors.note("", fields.get("revision").parse().map_err(|_| "The form is incomplete: load the page again."));
-    let (seen, owner) = (Revision(revision.unwrap_or_default()), owner(&fields, &mut errors));
+    let (seen, owner) = (seen(&fields, &mut errors), owner(&fields, &mut errors));
     let (wanted, edit) = (domain.clone(), domains::Edit { owner });
     let outcome = if errors.is_empty() {
         visitor.run(move |context, caller| domains::edit(context, caller, &wanted, edit, Match::Revision(seen))).await

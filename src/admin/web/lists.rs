@@ -3,23 +3,22 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, Query};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use axum::{Router, routing};
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use super::aliases::targets;
 use super::form::{self, Errors};
 use super::icon::Icon;
 use super::layout::{Failure, Here, after, csrf, done, page, pages};
+use super::listing::{Asked, Row, given, refused_page, search, seen};
 use super::pops::{domain_field, domains_of};
 use super::removal::{self, Question};
 use super::visitor::{Fields, Sent, Visitor};
 use super::{Answer, Panel};
 use crate::admin::operations::{Match, Page, Paging, Run, domains, lists, pops};
 use crate::admin::problem::{Kind, Problem};
-use crate::directory::{Posting, Revision, Target};
+use crate::directory::{Posting, Target};
 use crate::mail::{Domain, Name};
 
 const ROWS: usize = 50;
@@ -36,23 +35,6 @@ pub(super) fn routes() -> Router<Arc<Panel>> {
         .route("/lists/{name}/delete", routing::get(ask_delete).post(delete))
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-struct Asked {
-    search: String,
-    after: Option<String>,
-    edit: Option<String>,
-    done: String,
-    about: String,
-}
-
-struct Row {
-    edited: Option<(Name, Revision)>,
-    many: bool,
-    fields: Fields,
-    errors: Errors,
-}
-
 const POSTING: [(Posting, &str, &str); 4] = [
     (Posting::Anyone, "anyone", "Anyone"),
     (Posting::Members, "members", "Members"),
@@ -63,51 +45,44 @@ const POSTING: [(Posting, &str, &str); 4] = [
 async fn show(visitor: Visitor, Query(asked): Query<Asked>) -> Answer {
     let row = match asked.edit.as_deref() {
         Some(name) => loaded(&visitor, name).await?,
-        None => Row { edited: None, many: false, fields: Fields::default(), errors: Errors::default() },
+        None => Row::of(None, Fields::default()),
     };
     Ok(whole(&visitor, &asked, &row).await?.into_response())
 }
 
-async fn loaded(visitor: &Visitor, name: &str) -> Result<Row, Failure> {
+async fn loaded(visitor: &Visitor, name: &str) -> Result<Row<Name>, Failure> {
     let name = parsed(name)?;
     let (revision, list) = visitor.run(move |context, caller| lists::show_with_revision(context, caller, &name)).await?;
     let posting = POSTING.iter().find(|(posting, ..)| *posting == list.posting).map_or("", |(_, value, _)| value);
     let many = list.member_count > FEW;
     let members = if many { String::new() } else { list.members.iter().map(Target::to_string).collect::<Vec<_>>().join("\n") };
-    let tag = list.tag.then(|| ("tag", "yes".to_owned()));
+    let boxes = [("tag", list.tag), ("many", many)].into_iter().filter(|(_, ticked)| *ticked).map(|(name, _)| (name, "yes".to_owned()));
     let fields =
         [("owner", list.owner.to_string()), ("posting", posting.to_owned()), ("description", list.description), ("targets", members)];
-    let fields = Fields::of(fields.into_iter().chain(tag));
-    Ok(Row { edited: Some((list.name, revision)), many, fields, errors: Errors::default() })
+    Ok(Row::of(Some((list.name, revision)), Fields::of(fields.into_iter().chain(boxes))))
 }
 
 pub(super) fn parsed(name: &str) -> Result<Name, Failure> {
     Name::parse(name).map_err(|error| Problem::new(Kind::NoSuchAccount, error.to_string()).into())
 }
 
-async fn whole(visitor: &Visitor, asked: &Asked, row: &Row) -> Result<Markup, Failure> {
+async fn whole(visitor: &Visitor, asked: &Asked, row: &Row<Name>) -> Result<Markup, Failure> {
     let paging = Paging { after: asked.after.clone(), limit: Some(ROWS) };
-    let filter = pops::Filter { domain: None, search: Some(asked.search.trim().to_owned()).filter(|text| !text.is_empty()) };
+    let filter = pops::Filter { domain: None, search: given(&asked.search) };
     let found = visitor.run(move |context, caller| lists::list(context, caller, &paging, &filter)).await?;
     let homes = domains_of(visitor).await?;
     let body = html! {
         div.title { h1 { "List Accounts" } p { "A list hands each message on to all of its members." } }
         (done(&asked.done, &asked.about))
         (entry(visitor, row, &homes))
-        form.search method="get" action="/lists" role="search" {
-            label.hidden for="search" { "Search list accounts" }
-            span.lens { (Icon::Search) }
-            input #search type="search" name="search" value=(asked.search) placeholder="Part of an address" autocomplete="off";
-            button type="submit" { "Search" }
-            @if !asked.search.is_empty() { a.button href="/lists" { "All" } }
-        }
+        (search("/lists", "Search list accounts", "Part of an address", &asked.search))
         (table(asked, &found))
     };
     Ok(page(visitor, Here::Lists, "List Accounts", &body))
 }
 
-fn entry(visitor: &Visitor, row: &Row, homes: &[domains::Shown]) -> Markup {
-    let Row { edited, many, fields, errors } = row;
+fn entry(visitor: &Visitor, row: &Row<Name>, homes: &[domains::Shown]) -> Markup {
+    let Row { edited, fields, errors } = row;
     let action = edited.as_ref().map_or_else(|| "/lists".to_owned(), |(name, _)| format!("/lists/{name}"));
     let options = POSTING.map(|(_, value, words)| (value.to_owned(), words.to_owned())).into();
     html! {
@@ -125,7 +100,7 @@ fn entry(visitor: &Visitor, row: &Row, homes: &[domains::Shown]) -> Markup {
                     (form::text("owner", "Owner", fields, errors).required().placeholder("alice").hint("An account or an address."))
                     (form::choice("posting", "Who may post", options, fields, errors).class("narrow"))
                     (form::text("description", "Description", fields, errors).placeholder("All of us").hint("Shown by mail programs."))
-                    @if *many { input type="hidden" name="many" value="yes"; } @else { (form::lines("targets", "Members", fields, errors).placeholder("alice\nbob@elsewhere.example").hint("One a line: an account, or an address.")) }
+                    @if fields.ticked("many") { input type="hidden" name="many" value="yes"; } @else { (form::lines("targets", "Members", fields, errors).placeholder("alice\nbob@elsewhere.example").hint("One a line: an account, or an address.")) }
                 }
                 (form::tick("tag", "Subjects begin with [name]", fields))
                 div.buttons {
@@ -187,7 +162,7 @@ struct Given {
     members: Vec<Target>,
 }
 
-fn given(fields: &Fields, errors: &mut Errors) -> Option<Given> {
+fn wanted(fields: &Fields, errors: &mut Errors) -> Option<Given> {
     let owner = errors.note("owner", Target::parse(fields.get("owner").trim()));
     let posting = POSTING.iter().find(|(_, value, _)| *value == fields.get("posting")).map(|(posting, ..)| *posting);
     let posting = errors.note("posting", posting.ok_or("Choose one of these."));
@@ -199,11 +174,11 @@ async fn add(Sent { visitor, fields }: Sent) -> Answer {
     let mut errors = Errors::default();
     let name = errors.note("name", Name::parse(fields.get("name").trim()));
     let domain = errors.note("domain", Domain::parse(fields.get("domain").trim()));
-    let given = given(&fields, &mut errors);
+    let given = wanted(&fields, &mut errors);
     let (Some(name), Some(domain), Some(Given { owner, posting, description, tag, members }), true) =
         (name, domain, given, errors.is_empty())
     else {
-        return refused(&visitor, &Asked::default(), Row { edited: None, many: false, fields, errors }).await;
+        return refused(&visitor, &Asked::default(), Row { edited: None, fields, errors }).await;
     };
     let about = name.to_string();
     let new = lists::New { name, domain, owner, posting, members, description, tag };
@@ -211,25 +186,24 @@ async fn add(Sent { visitor, fields }: Sent) -> Answer {
         Ok(_) => Ok(Redirect::to(&after("/lists", "added", &about)).into_response()),
         Err(problem) => {
             let errors = Errors::of(&problem, &FIELDS);
-            refused(&visitor, &Asked::default(), Row { edited: None, many: false, fields, errors }).await
+            refused(&visitor, &Asked::default(), Row { edited: None, fields, errors }).await
         }
     }
 }
 
-async fn refused(visitor: &Visitor, asked: &Asked, row: Row) -> Answer {
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, whole(visitor, asked, &row).await?).into_response())
+async fn refused(visitor: &Visitor, asked: &Asked, row: Row<Name>) -> Answer {
+    Ok(refused_page(whole(visitor, asked, &row).await?))
 }
 
 async fn edit(Path(name): Path<String>, Sent { visitor, fields }: Sent) -> Answer {
     let name = parsed(&name)?;
-    let asked = Asked { edit: Some(name.to_string()), ..Asked::default() };
+    let asked = Asked::editing(&name);
     let mut errors = Errors::default();
-    let revision = errors.note("", fields.get("revision").parse().map_err(|_| "The form is incomplete: load the page again."));
-    let seen = Revision(revision.unwrap_or_default());
-    let given = given(&fields, &mut errors).filter(|_| errors.is_empty());
+    let seen = seen(&fields, &mut errors);
+    let given = wanted(&fields, &mut errors).filter(|_| errors.is_empty());
     let many = fields.ticked("many");
     let Some(Given { owner, posting, description, tag, members }) = given else {
-        return refused(&visitor, &asked, Row { edited: Some((name, seen)), many, fields, errors }).await;
+        return refused(&visitor, &asked, Row { edited: Some((name, seen)), fields, errors }).await;
     };
     let wanted = name.clone();
     let outcome = visitor.run(move |context, caller| {
@@ -243,7 +217,7 @@ async fn edit(Path(name): Path<String>, Sent { visitor, fields }: Sent) -> Answe
         Ok(_) => Ok(Redirect::to(&after("/lists", "changed", name.as_str())).into_response()),
         Err(problem) => {
             let errors = Errors::of(&problem, &FIELDS);
-            refused(&visitor, &asked, Row { edited: Some((name, seen)), many, fields, errors }).await
+            refused(&visitor, &asked, Row { edited: Some((name, seen)), fields, errors }).await
         }
     }
 }

@@ -5,7 +5,7 @@
 //! back with what was typed (never a password) and the message beside its field, and that nothing but our own style sheet
 //! and script runs in it. Refuses to know the directory: what it shows is what operations answer.
 //!
-//! Reading order: [`visitor`] (who asks, and what a form brings), [`gate`] (in and out), [`layout`] and [`form`] (what all
+//! Reading order: [`visitor`] (who asks, and what a form brings), [`gate`] (in and out), [`layout`], [`form`] and [`listing`] (what
 //! pages share), then a file for each entry of the menu.
 
 mod account;
@@ -21,6 +21,7 @@ mod held;
 mod icon;
 mod layout;
 mod leave;
+mod listing;
 mod lists;
 mod log;
 mod masters;

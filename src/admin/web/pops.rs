@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::form::Errors;
 use super::layout::{Failure, Here, after, done, page, shown_once};
+use super::listing::{refused_page, seen};
 use super::removal::{self, Question};
 use super::visitor::{Fields, Sent, Visitor, encoded};
 use super::{Answer, Panel};
@@ -158,7 +159,7 @@ async fn add(Sent { visitor, fields }: Sent) -> Answer {
 
 /// The form again, with what was typed and what is wrong with it.
 async fn refused(visitor: &Visitor, asked: &Asked, row: Row) -> Answer {
-    Ok((axum::http::StatusCode::UNPROCESSABLE_ENTITY, whole(visitor, asked, &row).await?).into_response())
+    Ok(refused_page(whole(visitor, asked, &row).await?))
 }
 
 fn new_pop(fields: &Fields) -> Result<pops::New, Errors> {
@@ -199,7 +200,7 @@ fn changes(fields: &Fields) -> Result<(pops::Edit, Revision), Errors> {
     let domain = errors.note("domain", Domain::parse(fields.get("domain").trim()));
     let quota = errors.note("quota", quota(fields));
     let owner = errors.note("owner", fields.given("owner").ok_or("Say who owns it, or what it is for.")).map(str::to_owned);
-    let revision = errors.note("", fields.get("revision").parse().map_err(|_| "The form is incomplete: load the page again."));
+    let revision = seen(fields, &mut errors);
     let generate = fields.ticked("generate");
     let password = Some(fields.get("password")).filter(|typed| !typed.is_empty() && !generate).map(str::to_owned);
     if let Some(typed) = &password {
@@ -207,10 +208,8 @@ fn changes(fields: &Fields) -> Result<(pops::Edit, Revision), Errors> {
     }
     let state = Some(if fields.get("state") == "suspended" { PopState::Suspended } else { PopState::Active });
     let (keep_alias, password) = (fields.ticked("keep_alias"), password.map(Clear::from));
-    match revision.filter(|_| errors.is_empty()) {
-        Some(revision) => Ok((pops::Edit { domain, owner, quota, state, name, keep_alias, password, generate }, Revision(revision))),
-        None => Err(errors),
-    }
+    let edit = pops::Edit { domain, owner, quota, state, name, keep_alias, password, generate };
+    if errors.is_empty() { Ok((edit, revision)) } else { Err(errors) }
 }
 
 async fn edit(Path(name): Path<String>, Sent { visitor, fields }: Sent) -> Answer {

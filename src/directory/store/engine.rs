@@ -11,6 +11,7 @@ use rocksdb::{Cache, ColumnFamily, ColumnFamilyDescriptor, DBCompressionType, DB
 use super::OpenError;
 use crate::directory::schema::{Family, Key};
 use crate::directory::view::Unreadable;
+use crate::sys::disk::make_private;
 use crate::sys::rocks::{self, Database, Limits};
 
 /// Blocks held in memory, beside those that the system holds.
@@ -29,7 +30,8 @@ pub struct Engine {
 impl Engine {
     /// Opens or makes the database.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        std::fs::create_dir_all(path).map_err(|e| OpenError::Engine(format!("{}: {e}", path.display())))?;
+        // Password hashes, and the secrets of second factors, are nobody else's.
+        make_private(path).map_err(|e| OpenError::Engine(format!("{}: {e}", path.display())))?;
         let cache = Cache::new_lru_cache(CACHE_OCTETS);
         let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family_options(family, &cache)));
         let database = Database::open_cf_descriptors(&rocks::database_options(LIMITS), path, families).map_err(|e| refused(&e))?;
