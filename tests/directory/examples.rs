@@ -443,7 +443,7 @@ fn the_second_of_two_admins_is_told() {
     let subject = Subject::Pop(name("alice"));
     let seen = house.directory.snapshot().revision_of(&subject).unwrap();
     let suspend = Change::SetPopState { name: name("alice"), state: State::Suspended };
-    let apply = |seen| house.directory.apply_if(&Actor::Master(name("root")), &suspend, at(9), &subject, seen);
+    let apply = |seen| house.directory.apply_if(Actor::Master(name("root")), &suspend, at(9), &subject, seen);
     let revision = apply(seen).unwrap().revision;
     assert!(
         matches!(apply(seen), Err(ChangeError::Refused(Refusal::Changed { expected, found })) if expected == seen && found == revision)

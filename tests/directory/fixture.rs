@@ -119,7 +119,7 @@ impl House {
     }
 
     pub fn apply(&self, change: &Change) -> Result<Applied, ChangeError> {
-        self.directory.apply(&Actor::Uid(1000), change, at(1_000_000))
+        self.directory.apply(Actor::Uid(1000), change, at(1_000_000))
     }
 
     pub fn must(&self, change: &Change) -> Vec<Effect> {

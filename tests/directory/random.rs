@@ -149,7 +149,7 @@ proptest! {
     fn a_group_is_its_changes_one_by_one(changes in changes(80)) {
         let (one_by_one, together) = (House::empty(), House::empty());
         let single: Vec<_> = changes.iter().map(|change| one_by_one.apply(change)).collect();
-        let grouped = together.directory.apply_all(&Actor::Uid(1000), &changes, at(1_000_000)).unwrap();
+        let grouped = together.directory.apply_all(Actor::Uid(1000), &changes, at(1_000_000)).unwrap();
         let outcomes = |all: &[Result<Applied, ChangeError>]| -> Vec<Result<u64, String>> {
             all.iter().map(|one| one.as_ref().map(|applied| applied.revision.0).map_err(ToString::to_string)).collect()
         };
