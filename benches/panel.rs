@@ -46,10 +46,18 @@ fn furnish(house: &House, accounts: usize) {
             "owner": owner, "password": HASH, "quota": null, "state": "active", "created": created}),
         );
     }
+    for number in 0..accounts {
+        let (first, last) = (FIRST[number % 8].to_lowercase(), LAST[number / 8 % 8].to_lowercase());
+        let (key, target) = (format!("{first}.{last}.desk{number}@d{}.example", number % 1000), format!("user{number:07}"));
+        line(
+            json!({"kind": "alias", "key": key, "standing": "Plain", "targets": [target], "switch": "enabled", "note": "", "expires": null,
+            "created": created, "last_used": null, "uses": 0}),
+        );
+    }
     drop(out);
     let begun = Instant::now();
     house.world.done(&["import", &path.display().to_string()]);
-    println!("{accounts} accounts imported in {:.1} s", begun.elapsed().as_secs_f64());
+    println!("{accounts} accounts, and an alias for each, imported in {:.1} s", begun.elapsed().as_secs_f64());
 }
 
 fn measure(browser: &mut Browser, what: &str, pages: &[String]) {
@@ -81,6 +89,11 @@ fn main() {
     measure(&mut admin, "search by address", &page(&format!("?search=user{:07}@d{}.example", accounts / 3, accounts / 3 % 1000)));
     measure(&mut admin, "search for what is not there", &page("?search=zzz"));
     measure(&mut admin, "one domain", &page("?domain=d500.example"));
+    measure(&mut admin, "aliases, first page", &["/aliases".to_owned()]);
+    measure(&mut admin, "aliases by a common word", &["/aliases?search=smith".to_owned()]);
+    measure(&mut admin, "aliases by two words", &["/aliases?search=smith+anna".to_owned()]);
+    measure(&mut admin, "aliases by a rare word", &[format!("/aliases?search=desk{}", accounts / 3)]);
+    measure(&mut admin, "aliases of one domain", &["/aliases?search=d500.example".to_owned()]);
     measure(&mut owner, "first page, as an owner of one domain", &page(""));
     measure(&mut owner, "search, as an owner of one domain", &page("?search=smith"));
     measure(&mut admin, "dashboard", &["/".to_owned()]);
