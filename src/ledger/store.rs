@@ -22,9 +22,9 @@ const CACHE_OCTETS: usize = 8 << 20;
 const BLOCK_OCTETS: usize = 16 << 10;
 
 /// Rows that are gathered in memory before they become a file, and again the same for the index.
-const BUFFER_OCTETS: usize = 8 << 20;
+const BUFFER_OCTETS: usize = 4 << 20;
 
-const LIMITS: Limits = Limits { open_files: 128, buffers: 4 * BUFFER_OCTETS, log: 32 << 20 };
+const LIMITS: Limits = Limits { open_files: 128, buffers: 3 * BUFFER_OCTETS, log: 32 << 20 };
 
 /// Words of a usual row.
 const ENTRIES: usize = 10;
