@@ -124,6 +124,22 @@ fn walked(house: &House, program: &super::client::Program, path: &str, key: &str
 }
 
 #[test]
+fn the_trash_is_paged_by_the_store_and_seen_by_domain() {
+    let house = House::new();
+    let (admin, owner) = (house.program("admin"), house.program("olivia"));
+    for (name, domain) in [("anna", "example.org"), ("bert", "example.net"), ("anna", "example.org"), ("carl", "example.org")] {
+        house.pop(&admin, name, domain);
+        let gone = admin.ask("DELETE", &format!("/api/v1/pops/{name}"), &json!(null));
+        assert_eq!(gone.status, 200, "{gone:?}");
+    }
+    assert_eq!(walked(&house, &admin, "/api/v1/trash?limit=2", "name"), ["anna", "anna", "bert", "carl"]);
+    assert_eq!(walked(&house, &owner, "/api/v1/trash?limit=2", "name"), ["anna", "anna", "carl"]);
+    assert_eq!(owner.ask("POST", "/api/v1/pops/bert/restore", &json!({})).status, 404, "it is another owner's");
+    assert_eq!(owner.ask("POST", "/api/v1/pops/carl/restore", &json!({})).status, 200);
+    assert_eq!(walked(&house, &owner, "/api/v1/trash?limit=2", "name"), ["anna", "anna"]);
+}
+
+#[test]
 fn listings_are_searched_and_paged_by_the_store() {
     let house = House::new();
     let (admin, owner) = (house.program("admin"), house.program("olivia"));

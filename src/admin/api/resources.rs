@@ -193,8 +193,8 @@ async fn show_name(context: Shared, Who(who): Who, Path(name): Path<Name>) -> An
     run(context, who, move |context, caller| names::show(context, caller, name)).await.map(Json)
 }
 
-async fn list_trash(context: Shared, Who(who): Who) -> Answer<Vec<trash::Shown>> {
-    run(context, who, trash::list).await.map(Json)
+async fn list_trash(context: Shared, Who(who): Who, Query(paging): Query<Paging>) -> Answer<Page<trash::Shown>> {
+    run(context, who, move |context, caller| trash::list(context, caller, &paging)).await.map(Json)
 }
 
 #[derive(Deserialize, JsonSchema)]

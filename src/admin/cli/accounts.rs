@@ -86,9 +86,8 @@ pub(super) async fn pop(connection: &Connection, output: Output, command: PopCom
         PopCommand::Delete { name, dry_run, yes } => delete_pop(connection, output, &name, dry_run, yes).await,
         PopCommand::Restore { name, id } => restore(connection, output, &name, id).await,
         PopCommand::Trash => {
-            let found: Vec<trash::Shown> = connection.get("/trash").await?;
             let mut listing = Listing::new(output);
-            listing.add(&found)?;
+            connection.pages("/trash", &[], |page: Vec<trash::Shown>| listing.add(&page)).await?;
             listing.end("the trash is empty")
         }
     }

@@ -285,9 +285,12 @@ pub fn delete(context: &Context, caller: &Caller, name: &Name, run: Run, conditi
 
 /// Brings a POP account back from the trash.
 pub fn restore(context: &Context, caller: &Caller, name: &Name, which: Restore) -> Result<Restored, Problem> {
-    let seen = super::trash::list(context, caller)?;
-    let wanted = |entry: &super::trash::Shown| entry.name == *name && which.id.is_none_or(|id| id == entry.id);
-    if !seen.iter().any(wanted) {
+    let snapshot = context.directory.snapshot();
+    let mut seen = false;
+    for trashed in snapshot.trash_of(name)? {
+        seen |= which.id.is_none_or(|id| id == trashed.pop.id) && caller.sees(&snapshot, &trashed.pop.domain)?;
+    }
+    if !seen {
         return Err(Refusal::NotInTrash(name.clone()).into());
     }
     let Applied { effects, .. } = context.change(caller, &Change::RestorePop { name: name.clone(), id: which.id })?;

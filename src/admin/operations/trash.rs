@@ -4,11 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Page, Paging};
+use super::{Page, Paging, page};
 use crate::admin::context::Context;
 use crate::admin::permission::Caller;
-use crate::admin::problem::{Kind, Problem};
-use crate::directory::{AccountId, AliasKey, Change, Target};
+use crate::admin::problem::Problem;
+use crate::directory::{AccountId, AliasKey, Change, Target, Trashed};
 use crate::mail::{Domain, Name};
 
 /// A deleted account as administrators see it.
@@ -39,34 +39,18 @@ pub struct Entry {
     pub target: Target,
 }
 
-/// The accounts in the trash whose domain the caller may see.
-pub fn list(context: &Context, caller: &Caller) -> Result<Vec<Shown>, Problem> {
-    let snapshot = context.directory.snapshot();
-    let mut shown = Vec::new();
-    for trashed in snapshot.trash()? {
-        if caller.sees(&snapshot, &trashed.pop.domain)? {
-            let entries = trashed.entries.into_iter().map(|(address, target)| Entry { address, target }).collect();
-            let pop = trashed.pop;
-            shown.push(Shown { id: pop.id, name: pop.name, domain: pop.domain, owner: pop.owner, deleted: trashed.deleted, entries });
-        }
+impl From<Trashed> for Shown {
+    fn from(Trashed { pop, deleted, entries, .. }: Trashed) -> Self {
+        let entries = entries.into_iter().map(|(address, target)| Entry { address, target }).collect();
+        Self { id: pop.id, name: pop.name, domain: pop.domain, owner: pop.owner, deleted, entries }
     }
-    Ok(shown)
 }
 
-/// A page of them, the last deleted first.
-pub fn page(context: &Context, caller: &Caller, paging: &Paging) -> Result<Page<Shown>, Problem> {
-    let limit = paging.checked_limit()?;
-    let mut all = list(context, caller)?;
-    let place = |shown: &Shown| (shown.deleted.as_microsecond(), shown.id);
-    all.sort_by_key(|shown| std::cmp::Reverse(place(shown)));
-    let bad = || Problem::new(Kind::BadValue, "after: give the `next` of the page before".into());
-    if let Some(after) = &paging.after {
-        let (at, id) = after.split_once(' ').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?))).ok_or_else(bad)?;
-        all.retain(|shown| place(shown) < (at, AccountId(id)));
-    }
-    let next = all.get(limit).and_then(|_| all.get(limit - 1)).map(place).map(|(at, AccountId(id))| format!("{at} {id}"));
-    all.truncate(limit);
-    Ok(Page { items: all, next })
+/// The accounts in the trash whose domain the caller may see, by the name they had.
+pub fn list(context: &Context, caller: &Caller, paging: &Paging) -> Result<Page<Shown>, Problem> {
+    let snapshot = context.directory.snapshot();
+    let shown = |trashed: Trashed| Ok(caller.sees(&snapshot, &trashed.pop.domain)?.then(|| trashed.into()));
+    page(paging, |after, limit| snapshot.trash_page(after, limit), shown)
 }
 
 /// Forgets for good, mail included, what was deleted more than `days` days before `now`; returns how many accounts.

@@ -39,7 +39,7 @@ async fn show(visitor: Visitor, Query(asked): Query<Asked>) -> Answer {
 
 async fn whole(visitor: &Visitor, after: Option<String>, message: Markup) -> Result<Markup, Failure> {
     let paging = Paging { after: after.clone(), limit: Some(ROWS) };
-    let deleted = visitor.run(move |context, caller| trash::page(context, caller, &paging)).await?;
+    let deleted = visitor.run(move |context, caller| trash::list(context, caller, &paging)).await?;
     let body = html! {
         div.title { h1 { "Trash" } p { "Deleted POP accounts are kept for a while, with their mail." } }
         (message)

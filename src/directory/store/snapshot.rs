@@ -249,15 +249,33 @@ impl<'a> Snapshot<'a> {
 
     /// POP accounts in the trash, by id.
     pub fn trash(&self) -> Result<Vec<Trashed>, Unreadable> {
+        let mut all = self.trash_below(&Prefix::all(Family::Trash))?;
+        all.sort_by_key(|trashed| trashed.pop.id);
+        Ok(all)
+    }
+
+    /// Those that had this name, the latest last.
+    pub fn trash_of(&self, name: &Name) -> Result<Vec<Trashed>, Unreadable> {
+        self.trash_below(&Prefix::trash(name))
+    }
+
+    fn trash_below(&self, prefix: &Prefix) -> Result<Vec<Trashed>, Unreadable> {
         let mut all = Vec::new();
-        self.each(&Prefix::all(Family::Trash), None, |_, record| {
+        self.each(prefix, None, |_, record| {
             if let Record::Trash(trashed) = record {
                 all.push(*trashed);
             }
             true
         })?;
-        all.sort_by_key(|trashed| trashed.pop.id);
         Ok(all)
+    }
+
+    /// POP accounts in the trash after `after`, by the name they had; the latest of a name last.
+    pub fn trash_page(&self, after: Option<&str>, limit: usize) -> Result<Page<Trashed>, Unreadable> {
+        let key = |(name, id): (&str, &str)| Some(Key::trash(&name.parse().ok()?, AccountId(id.parse().ok()?)).bytes);
+        let after = after.and_then(|after| key(after.split_once(' ')?));
+        let record = |record| if let Record::Trash(trashed) = record { Some(*trashed) } else { None };
+        self.page(&Prefix::all(Family::Trash), after, limit, record, |trashed| format!("{} {}", trashed.pop.name, trashed.pop.id.0))
     }
 
     /// Audit entries after a revision, oldest first.
