@@ -11,6 +11,7 @@ mod imagined;
 mod index;
 mod lists;
 mod snapshot;
+mod trash;
 mod uses;
 
 use std::path::Path;

@@ -10,7 +10,7 @@ use crate::directory::audit::Entry;
 use crate::directory::change::Refusal;
 use crate::directory::model::{
     AccountId, Alias, AliasKey, Bounces, DomainRecord, Handling, Kind, List, Master, Member, Pop, Revision, SecondFactor, Target, Token,
-    TokenHash, Trashed,
+    TokenHash,
 };
 use crate::directory::rules::{self, Found, Records};
 use crate::directory::schema::{self, Family, Key, Prefix, Record, Referrer};
@@ -247,37 +247,6 @@ impl<'a> Snapshot<'a> {
         Ok(self.audit_before(Some(Revision(revision.0.saturating_add(1))), 1)?.into_iter().find(|entry| entry.revision == revision))
     }
 
-    /// POP accounts in the trash, by id.
-    pub fn trash(&self) -> Result<Vec<Trashed>, Unreadable> {
-        let mut all = self.trash_below(&Prefix::all(Family::Trash))?;
-        all.sort_by_key(|trashed| trashed.pop.id);
-        Ok(all)
-    }
-
-    /// Those that had this name, the latest last.
-    pub fn trash_of(&self, name: &Name) -> Result<Vec<Trashed>, Unreadable> {
-        self.trash_below(&Prefix::trash(name))
-    }
-
-    fn trash_below(&self, prefix: &Prefix) -> Result<Vec<Trashed>, Unreadable> {
-        let mut all = Vec::new();
-        self.each(prefix, None, |_, record| {
-            if let Record::Trash(trashed) = record {
-                all.push(*trashed);
-            }
-            true
-        })?;
-        Ok(all)
-    }
-
-    /// POP accounts in the trash after `after`, by the name they had; the latest of a name last.
-    pub fn trash_page(&self, after: Option<&str>, limit: usize) -> Result<Page<Trashed>, Unreadable> {
-        let key = |(name, id): (&str, &str)| Some(Key::trash(&name.parse().ok()?, AccountId(id.parse().ok()?)).bytes);
-        let after = after.and_then(|after| key(after.split_once(' ')?));
-        let record = |record| if let Record::Trash(trashed) = record { Some(*trashed) } else { None };
-        self.page(&Prefix::all(Family::Trash), after, limit, record, |trashed| format!("{} {}", trashed.pop.name, trashed.pop.id.0))
-    }
-
     /// Audit entries after a revision, oldest first.
     pub fn audit(&self, after: Revision, limit: usize) -> Result<Vec<Entry>, Unreadable> {
         let mut entries = Vec::new();
@@ -344,7 +313,7 @@ impl<'a> Snapshot<'a> {
         Ok(())
     }
 
-    fn page<T>(
+    pub(super) fn page<T>(
         &self,
         prefix: &Prefix,
         after: Option<Arc<[u8]>>,
