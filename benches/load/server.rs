@@ -132,10 +132,10 @@ impl Server {
         if self.keeps_mail() { self.count() } else { expected }
     }
 
-    /// Takes away what has arrived; how much it was.
+    /// Takes away what lies in all mailboxes; how much of it has arrived since [`Server::clear`].
     pub fn take(&self) -> usize {
-        self.kept.store(0, Ordering::Relaxed);
-        empty(&self.arrived().collect::<Vec<_>>())
+        let kept = self.kept.swap(0, Ordering::Relaxed);
+        empty(&self.arrived().collect::<Vec<_>>()).saturating_sub(kept)
     }
 
     /// Puts what has arrived, copies of that size, aside, and waits until neither the server nor the disk has anything left to
