@@ -200,9 +200,6 @@ impl Records for Overlay<'_> {
     }
 }
 
-/// The families whose records have an index.
-const INDEXED: [Family; 5] = [Family::Domains, Family::Pops, Family::Lists, Family::Aliases, Family::Tokens];
-
 /// The work of one change: reads see its own writes.
 pub struct Draft<'a> {
     below: &'a dyn Records,
@@ -220,7 +217,7 @@ impl<'a> Draft<'a> {
     /// What was done, with the index that follows from it.
     pub fn finish(mut self) -> Result<Drafted, ChangeError> {
         let (mut counted, mut search) = (Vec::new(), SearchKeys::new());
-        for (key, record) in self.writes.iter().filter(|(key, _)| INDEXED.contains(&key.family)) {
+        for (key, record) in self.writes.iter().filter(|(key, _)| Family::INDEXED.contains(&key.family)) {
             let before = self.below.get(key)?.1.as_deref().map(index).unwrap_or_default();
             let after = record.as_deref().map(index).unwrap_or_default();
             let gone = before.iter().filter(|key| !after.contains(key)).map(|key| (key.clone(), false)).collect::<Vec<_>>();

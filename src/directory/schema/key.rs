@@ -53,6 +53,9 @@ pub enum Family {
 }
 
 impl Family {
+    /// The families whose records have an index.
+    pub const INDEXED: [Self; 5] = [Self::Domains, Self::Pops, Self::Lists, Self::Aliases, Self::Tokens];
+
     /// All of them.
     pub const ALL: [Self; 21] = [
         Self::Domains,

@@ -19,7 +19,7 @@ pub fn make(engine: &Engine) -> Result<(), Unreadable> {
         return Ok(());
     }
     clear(engine)?;
-    for family in [Family::Domains, Family::Pops, Family::Lists, Family::Aliases, Family::Tokens] {
+    for family in Family::INDEXED {
         let mut batch = Batch::new(engine)?;
         for (count, found) in engine.database().iterator_cf(engine.family(family)?, IteratorMode::Start).enumerate() {
             let (bytes, value) = found.map_err(|e| unreadable(&e))?;
