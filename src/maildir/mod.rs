@@ -69,6 +69,7 @@ impl Maildirs {
     /// The same on another disk.
     pub fn on(settings: Settings, disk: Arc<dyn Disk>) -> io::Result<Self> {
         make_folders(&*disk, &settings.root.join(folders::TRASH))?;
+        disk.spread(&settings.root);
         let host = name::escaped(&settings.hostname);
         let maildirs = Self {
             disk,
