@@ -1,22 +1,22 @@
 //! The threads that write to mailboxes.
 //!
-//! A few are enough while disks answer. A job that waits while all of them are busy for longer than a moment gets one
-//! more, so that a file system that hangs takes the threads that touch it, and nobody else's mail waits.
+//! As few as the processors need while disks answer: one thread that goes from message to message changes to no other, and the
+//! messages that come meanwhile share the next sync. A thread that has been at one job for longer than a moment is stuck, and
+//! another takes its place, so that a file system that hangs takes the threads that touch it, and nobody else's mail waits.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
-/// Hands that are there from the first job on.
-const FEW: usize = 4;
+/// One hand for so many processors: sessions need the rest.
+const PROCESSORS: usize = 2;
 
 /// The most there may be.
 const MANY: usize = 128;
 
-/// How long a hand beyond the first few waits for work before it goes.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Jobs that are worth the waking of another hand, when there is one that goes on with them in any case.
+const SHARE: usize = 8;
 
 /// What hands do.
 pub(super) type Job = Box<dyn FnOnce() + Send>;
@@ -26,24 +26,47 @@ struct State {
     jobs: VecDeque<Job>,
     idle: usize,
     count: usize,
-    /// Jobs taken so far: where it stands still while jobs wait, every hand is stuck.
+    /// Jobs taken so far. Each has its number from here.
     taken: u64,
+    /// Jobs that are being done.
+    doing: BTreeSet<u64>,
+    /// Whoever is still at this job, or an earlier one, is stuck.
+    seen: u64,
     closed: bool,
     threads: Vec<JoinHandle<()>>,
 }
 
+impl State {
+    fn stuck(&self) -> usize {
+        self.doing.range(..=self.seen).count()
+    }
+
+    /// Hands that are not stuck.
+    fn able(&self) -> usize {
+        self.count - self.stuck()
+    }
+}
+
 /// The threads, and what they have to do.
-#[derive(Default)]
 pub(super) struct Hands {
+    /// Hands that are enough while none is stuck.
+    few: usize,
     state: Mutex<State>,
     work: Condvar,
+}
+
+impl Default for Hands {
+    fn default() -> Self {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        Self { few: (processors / PROCESSORS).max(1), state: Mutex::default(), work: Condvar::new() }
+    }
 }
 
 impl Hands {
     /// Work that has just come in. It fails when there is no hand and the system refuses threads.
     pub(super) fn add(self: &Arc<Self>, job: Job) -> io::Result<()> {
         let mut state = self.state();
-        if state.idle <= state.jobs.len() && state.count < FEW {
+        if state.idle <= state.jobs.len() && state.able() < self.few {
             match self.hire(&mut state) {
                 Err(error) if state.count == 0 => return Err(error),
                 _ => {}
@@ -55,22 +78,29 @@ impl Hands {
         Ok(())
     }
 
-    /// Work that others wait for: done before any that comes in.
+    /// Work that others wait for, done before any that comes in. The caller is a hand, and goes on with it; others are woken
+    /// where it is much.
     pub(super) fn hurry(&self, jobs: impl DoubleEndedIterator<Item = Job>) {
         let mut state = self.state();
         let before = state.jobs.len();
         jobs.rev().for_each(|job| state.jobs.push_front(job));
-        let wake = state.idle.min(state.jobs.len() - before);
+        let wake = state.idle.min((state.jobs.len() - before) / SHARE);
         drop(state);
         (0..wake).for_each(|_| self.work.notify_one());
     }
 
-    /// One more hand, if jobs wait and none was taken since `before`. How many were taken by now.
-    pub(super) fn relieve(self: &Arc<Self>, before: u64) -> u64 {
+    /// Sees to jobs that wait: wakes a hand, or takes more where all are still at jobs up to `seen`, which they had when this was
+    /// called last: as many as are stuck, since what waits is likely to wait for the same. How many jobs were taken by now.
+    pub(super) fn relieve(self: &Arc<Self>, seen: u64) -> u64 {
         let mut state = self.state();
-        if !state.jobs.is_empty() && state.taken == before && state.count < MANY {
+        state.seen = seen;
+        if state.able() < self.few {
+            let more = state.stuck().min(state.jobs.len()).min(MANY - state.count);
             // It is tried again in a moment.
-            let _ = self.hire(&mut state);
+            let _ = (0..more).try_for_each(|_| self.hire(&mut state));
+        }
+        if !state.jobs.is_empty() {
+            self.work.notify_one();
         }
         state.taken
     }
@@ -108,27 +138,80 @@ impl Hands {
         loop {
             if let Some(job) = state.jobs.pop_front() {
                 state.taken += 1;
+                let number = state.taken;
+                state.doing.insert(number);
                 drop(state);
                 // Whoever waits for the job hears of a panic by what the job drops; the hand stays.
                 let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
                 state = self.state();
+                state.doing.remove(&number);
                 continue;
             }
-            if state.closed {
+            // Whoever took the place of a stuck one goes when that one is back.
+            if state.closed || state.able() > self.few {
                 break;
             }
             state.idle += 1;
-            let (woken, silence) = self.work.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner);
-            state = woken;
+            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.idle -= 1;
-            if silence.timed_out() && state.jobs.is_empty() && state.count > FEW {
-                break;
-            }
         }
         state.count -= 1;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// Each job that hangs gets a substitute; when they are back, as many hands stay as there were.
+    #[test]
+    fn whoever_is_stuck_is_replaced_until_it_is_back() {
+        let hands = Arc::new(Hands { few: 1, ..Hands::default() });
+        let (told, heard) = mpsc::channel();
+        let tell = |what: &'static str| {
+            let told = told.clone();
+            hands.add(Box::new(move || told.send(what).unwrap())).unwrap();
+        };
+        let hang = || {
+            let (free, freed) = mpsc::channel::<()>();
+            let (begun, begins) = mpsc::channel();
+            hands
+                .add(Box::new(move || {
+                    begun.send(()).unwrap();
+                    let _ = freed.recv();
+                }))
+                .unwrap();
+            (free, begins)
+        };
+        let (first, begins) = hang();
+        begins.recv_timeout(LONG).unwrap();
+        let (second, begins) = hang();
+        tell("at last");
+        let mut seen = hands.relieve(0);
+        assert_eq!(hands.state().count, 1, "it has only begun");
+        seen = hands.relieve(seen);
+        begins.recv_timeout(LONG).unwrap();
+        seen = hands.relieve(seen);
+        seen = hands.relieve(seen);
+        assert_eq!(heard.recv_timeout(LONG), Ok("at last"));
+        assert_eq!(hands.state().count, 3);
+        drop((first, second));
+        while hands.state().count > 1 {
+            seen = hands.relieve(seen);
+            tell("work");
+            assert_eq!(heard.recv_timeout(LONG), Ok("work"));
+        }
+        tell("one is left");
+        assert_eq!(heard.recv_timeout(LONG), Ok("one is left"));
+        hands.close();
     }
 }

@@ -220,8 +220,8 @@ impl Core {
         while !*ending {
             ending = self.ending.1.wait_timeout(ending, TICK).unwrap_or_else(PoisonError::into_inner).0;
             drop(ending);
-            taken = self.hands.relieve(taken);
             self.lead_the_stranded();
+            taken = self.hands.relieve(taken);
             if let Err(error) = self.outgoing.sync_when_due() {
                 Event::TaskFailed { task: "syncing the queue", cause: &error.to_string() }.say();
             }
