@@ -1,8 +1,9 @@
 //! How rows lie in the store: by number, and under every word that they are looked for.
 //!
 //! A number is the time of writing in microseconds, moved on by one where two would be equal. So the rows lie in the order of
-//! time, and an entry of the index, which begins with the hour of its row, lies among those that are cut off with it. Rows
-//! carry a format version, and old versions are read for ever.
+//! time, and an entry of the index, which begins with the hour of its rows, lies among those that are cut off with it. Rows that
+//! are written together share the entry of a word that they have in common: it lies under the last of them, and says how far the
+//! others are before it. Rows carry a format version, and old versions are read for ever; entries of one row have always said nothing.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -57,13 +58,18 @@ pub struct Word {
 impl Word {
     /// A word, in the one spelling that all of its spellings share.
     pub fn new(kind: Kind, text: &str) -> Self {
-        let mut text = text.to_lowercase().replace('\0', "\u{fffd}").into_bytes();
+        let mut text = text.to_lowercase();
+        if text.contains('\0') {
+            text = text.replace('\0', "\u{fffd}");
+        }
+        let mut text = text.into_bytes();
         text.truncate(WORD);
         Self { kind, text }
     }
 
     /// What all of its entries of an hour begin with.
     pub fn prefix(&self, hour: u64) -> Vec<u8> {
+        // With room for the number.
         let mut key = Vec::with_capacity(self.text.len() + 14);
         key.extend_from_slice(&hour_key(hour));
         key.push(self.kind as u8);
@@ -71,13 +77,28 @@ impl Word {
         key.push(0);
         key
     }
+}
 
-    /// Its entry for a row.
-    pub fn key(&self, number: u64) -> Vec<u8> {
-        let mut key = self.prefix(number / HOUR);
-        key.extend_from_slice(&number.to_be_bytes());
-        key
-    }
+/// The entries of rows, each word once: given is each word's prefix with the number of a row.
+pub fn entries(mut words: Vec<(Vec<u8>, u64)>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Unreadable> {
+    words.sort_unstable();
+    words.dedup();
+    let entry = |rows: &[(Vec<u8>, u64)]| {
+        let (prefix, last) = rows.last()?;
+        let before: Vec<u64> = rows.iter().rev().skip(1).map(|(_, number)| last - number).collect();
+        let others = if before.is_empty() { Ok(Vec::new()) } else { postcard::to_allocvec(&before) };
+        Some(others.map(|others| ([prefix.as_slice(), &last.to_be_bytes()].concat(), others)))
+    };
+    let entries = words.chunk_by(|(one, _), (other, _)| one == other).filter_map(entry);
+    entries.collect::<Result<_, _>>().map_err(|error| Unreadable(format!("an entry cannot be written: {error}")))
+}
+
+/// The rows of an entry, newest first.
+pub fn numbers(key: &[u8], others: &[u8]) -> Result<Vec<u64>, Unreadable> {
+    let damaged = || Unreadable("an entry of the delivery log is damaged".into());
+    let last = number_of(key).ok_or_else(damaged)?;
+    let before: Vec<u64> = if others.is_empty() { Vec::new() } else { postcard::from_bytes(others).map_err(|_| damaged())? };
+    std::iter::once(0).chain(before).map(|before| last.checked_sub(before).ok_or_else(damaged)).collect()
 }
 
 /// The key of a row.
@@ -217,6 +238,19 @@ fn status(number: u8) -> Option<Status> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_that_share_a_word_share_its_entry_within_an_hour() {
+        let (rare, common) = (Word::new(Kind::Id, "x"), Word::new(Kind::Status, "delivered"));
+        let rows = [HOUR - 1, HOUR, HOUR + 1, HOUR + 300];
+        let mut words: Vec<_> = rows.map(|number| (common.prefix(number / HOUR), number)).into();
+        words.push((rare.prefix(1), HOUR));
+        let entries = entries(words).unwrap();
+        let read: Vec<_> = entries.iter().map(|(key, others)| numbers(key, others).unwrap()).collect();
+        assert_eq!(read, [vec![HOUR - 1], vec![HOUR], vec![HOUR + 300, HOUR + 1, HOUR]]);
+        assert_eq!(entries.iter().map(|(_, others)| others.len()).collect::<Vec<_>>(), [0, 0, 5]);
+        assert!(numbers(&entries[2].0, b"\x01").is_err());
+    }
 
     #[test]
     fn rows_of_the_first_version_are_read() {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Ledger;
 use super::row::{Row, Status};
-use super::schema::{HOUR, Kind, Word, folded, number_of, row_key, words};
+use super::schema::{HOUR, Kind, Word, folded, number_of, numbers, row_key, words};
 use super::store::{Open, Unreadable};
 use crate::mail::Domain;
 
@@ -175,35 +175,45 @@ fn newest_before(database: &Open, before: u64) -> Result<Option<u64>, Unreadable
 fn rows(database: &Open, hour: u64, before: u64, limit: usize) -> Result<Vec<u64>, Unreadable> {
     let mut options = ReadOptions::default();
     options.set_iterate_lower_bound(row_key(hour * HOUR));
-    walked(database.rows(options)?, &row_key(before.saturating_sub(1)), limit)
-}
-
-/// The same of the rows that have one of these words.
-fn entries(database: &Open, lead: &[Word], hour: u64, before: u64, limit: usize) -> Result<Vec<u64>, Unreadable> {
+    let mut walk = database.rows(options)?;
     let mut numbers = Vec::new();
-    for word in lead {
-        let prefix = word.prefix(hour);
-        let last = [prefix.as_slice(), &row_key(before.saturating_sub(1))].concat();
-        let mut options = ReadOptions::default();
-        options.set_iterate_lower_bound(prefix);
-        numbers.extend(walked(database.index(options)?, &last, limit)?);
-    }
-    numbers.sort_unstable_by(|one, other| other.cmp(one));
-    numbers.dedup();
-    numbers.truncate(limit);
-    Ok(numbers)
-}
-
-fn walked(mut walk: super::store::Walk<'_>, last: &[u8], limit: usize) -> Result<Vec<u64>, Unreadable> {
-    let mut numbers = Vec::new();
-    walk.seek_for_prev(last);
-    while let Some(number) = walk.key().and_then(number_of) {
+    walk.seek_for_prev(row_key(before.saturating_sub(1)));
+    while let Some(number) = walk.key().and_then(number_of).filter(|_| numbers.len() < limit) {
         numbers.push(number);
-        if numbers.len() == limit {
-            break;
-        }
         walk.prev();
     }
     walk.status()?;
     Ok(numbers)
+}
+
+/// The same of the rows that have one of these words.
+fn entries(database: &Open, lead: &[Word], hour: u64, before: u64, limit: usize) -> Result<Vec<u64>, Unreadable> {
+    let mut found = Vec::new();
+    for word in lead {
+        found.extend(entries_of(database, &word.prefix(hour), before, limit)?);
+    }
+    found.sort_unstable_by(|one, other| other.cmp(one));
+    found.dedup();
+    found.truncate(limit);
+    Ok(found)
+}
+
+fn entries_of(database: &Open, prefix: &[u8], before: u64, limit: usize) -> Result<Vec<u64>, Unreadable> {
+    let key = |number| [prefix, &row_key(number)].concat();
+    let mut options = ReadOptions::default();
+    options.set_iterate_range(prefix.to_vec()..key(u64::MAX));
+    let mut walk = database.index(options)?;
+    // The first entry may have later rows, too.
+    walk.seek(key(before));
+    if !walk.valid() {
+        walk.status()?;
+        walk.seek_to_last();
+    }
+    let mut found = Vec::new();
+    while let Some((key, others)) = walk.item().filter(|_| found.len() < limit) {
+        found.extend(numbers(key, others)?.into_iter().filter(|number| *number < before));
+        walk.prev();
+    }
+    walk.status()?;
+    Ok(found)
 }
