@@ -1,7 +1,7 @@
 //! The one loop that drives a session, over whatever carries its bytes.
 //!
 //! Reads when the session wants input, carries out its steps, and writes what it has to say before it would wait: replies
-//! of a pipelined group leave together (RFC 2920 §3.2). Bounds: the input buffer holds [`COMMANDS`] octets, or up
+//! of a pipelined group leave together (RFC 2920 §3.2). Bounds: the input buffer holds [`COMMANDS`] octets, or [`TEXT`] up
 //! to [`DATA`] while message text flows; output waits for no more input than that; a peer that does not read is
 //! dropped after the command timeout. An idle session holds no buffer worth mentioning.
 
@@ -28,6 +28,9 @@ const IDLE: usize = 512;
 
 /// Octets read at a time while commands come. It also bounds the replies that one read can cause.
 const COMMANDS: usize = 4096;
+
+/// Octets read at a time when message text begins: most short messages.
+const TEXT: usize = 16 * 1024;
 
 /// Octets read at a time while message text comes, as long as reads fill it.
 const DATA: usize = 64 * 1024;
@@ -226,7 +229,14 @@ impl Driver {
     /// Buffers grow while text fills them, within the memory that all sessions share, and shrink with silence.
     fn fit_buffers(&mut self) {
         if !self.flowing {
-            self.chunk = if self.input.is_empty() && !self.filled { IDLE } else { COMMANDS };
+            let busy = self.filled || !self.input.is_empty();
+            self.chunk = if self.session.awaits_text() {
+                TEXT
+            } else if busy {
+                COMMANDS
+            } else {
+                IDLE
+            };
             if self.text.capacity() > COMMANDS && self.text.is_empty() {
                 self.text = Vec::new();
             }

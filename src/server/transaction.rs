@@ -24,7 +24,7 @@ pub const DESTINATIONS: usize = 20_000;
 const REFUSALS_LOGGED: u64 = 20;
 
 /// Buffers that a session has anyway; part of its share while text flows.
-const BUFFERS: usize = 8 * 1024;
+const BUFFERS: usize = 24 * 1024;
 
 /// One accepted recipient.
 pub struct Accepted {

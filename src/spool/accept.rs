@@ -281,9 +281,11 @@ impl Core {
         let Staging { id, wishes, verdicts, outcomes, done, abandon, staged, fields, text, promised, safety } = staging;
         let copies = wanted(&wishes, &verdicts).next().is_some();
         let results = match safety {
-            Safety::Logged if copies => match ready(id, wishes, verdicts, staged, fields, &text) {
-                Ok(ready) => return self.join(ready.with(done, promised, left), &abandon),
-                Err(results) => results,
+            Safety::Logged if copies => match noted(id, wanted(&wishes, &verdicts).cloned(), staged, fields) {
+                Ok((copies, said)) => {
+                    return self.join(Ready { id, wishes, verdicts, copies, said, text, done, promised, left }, &abandon);
+                }
+                Err(error) => vec![Err(Failure::Io(error.to_string())); wishes.len()],
             },
             Safety::Synced if copies => self.publish_synced(id, &wishes, verdicts, staged, outcomes),
             _ => {
@@ -360,31 +362,22 @@ fn fields(envelope: &Envelope, wishes: &[Wish], received: &Received) -> Fields {
     fields
 }
 
-/// A message that is ready for the log; or its results, where no copy of it is wanted any more.
-fn ready(
+/// The copies that are wanted, and what the log is to say of them.
+fn noted(
     id: QueueId,
-    wishes: Vec<Wish>,
-    verdicts: Vec<Result<(), Failure>>,
+    wanted: impl Iterator<Item = Destination>,
     mut staged: Attempts,
     mut fields: Fields,
-    text: &Complete,
-) -> Result<Ready, Results> {
+) -> Result<(Vec<(Destination, Staged)>, Vec<u8>), postcard::Error> {
     let mut copies = Vec::new();
     let mut notes = Vec::new();
-    for to in wanted(&wishes, &verdicts) {
+    for to in wanted {
         let Some(Ok(copy)) = staged.remove(&to.id) else { continue };
         let fields = fields.remove(&to.id).unwrap_or_default();
         notes.push(CopyNote { account: to.id.0, name: to.name.to_string(), file: copy.name().to_owned(), fields });
-        copies.push((to.clone(), copy));
+        copies.push((to, copy));
     }
-    if copies.is_empty() {
-        return Err(results(id, &wishes, verdicts, &HashMap::new()));
-    }
-    let note = Note::Accepted(Accepted { id: id.number(), copies: notes });
-    match record::payload(&note, text.parts().unwrap_or_default()) {
-        Ok(payload) => Ok(Ready::new(id, wishes, verdicts, copies, payload)),
-        Err(error) => Err(vec![Err(Failure::Io(error.to_string())); wishes.len()]),
-    }
+    Ok((copies, record::said(&Note::Accepted(Accepted { id: id.number(), copies: notes }))?))
 }
 
 /// Takes recipients apart into what they want and what they were promised. Of several promises for one mailbox the first

@@ -67,6 +67,11 @@ impl Body {
         self.lines += memchr::memchr_iter(b'\n', text).count() as u64;
         // Memory is filled to the last octet, so that a header section within its limit lies there whole.
         let room = MESSAGE_IN_MEMORY.saturating_sub(self.memory.len()).min(text.len());
+        if self.memory.is_empty() && room == text.len() {
+            // The buffer goes along, uncopied: most messages come in one part.
+            self.memory = std::mem::take(text);
+            return Ok(());
+        }
         let (kept, rest) = text.split_at_checked(room).unwrap_or((text, &[]));
         self.memory.extend_from_slice(kept);
         if !rest.is_empty() {

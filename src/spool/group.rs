@@ -8,48 +8,43 @@ use std::time::Instant;
 
 use super::Core;
 use super::accept::{Abandon, Done, Failure, Places, Wish, results};
+use super::body::Complete;
 use super::enter::Left;
 use super::hands::Job;
-use super::log::Ticket;
+use super::log::{Payload, Ticket};
 use super::recover::Owed;
 use crate::directory::AccountId;
 use crate::mail::QueueId;
-use crate::maildir::{PublishError, Reservation, Staged};
+use crate::maildir::{PublishError, Reservation, Staged, Text as _};
 use crate::router::Destination;
 use crate::telemetry::{Event, meter};
 
 /// Octets that one group gathers at most.
-const GROUP: usize = 1 << 20;
+pub(super) const GROUP: u64 = 1 << 20;
 
 /// Messages for which a sync is well spent even if more are about to come.
 const ENOUGH: usize = 64;
 
-/// A message whose copies are staged, and what the log is to say of it.
+/// A message whose copies are staged, what the log is to say of it, who hears the results, the room that was promised until then,
+/// and what is in the queue by now.
 pub(super) struct Ready {
-    id: QueueId,
-    wishes: Vec<Wish>,
-    verdicts: Vec<Result<(), Failure>>,
-    copies: Vec<(Destination, Staged)>,
-    payload: Vec<u8>,
-    done: Option<Done>,
-    promised: HashMap<AccountId, Reservation>,
-    left: Option<Left>,
+    pub(super) id: QueueId,
+    pub(super) wishes: Vec<Wish>,
+    pub(super) verdicts: Vec<Result<(), Failure>>,
+    pub(super) copies: Vec<(Destination, Staged)>,
+    pub(super) said: Vec<u8>,
+    pub(super) text: Complete,
+    pub(super) done: Done,
+    pub(super) promised: HashMap<AccountId, Reservation>,
+    pub(super) left: Option<Left>,
 }
 
 impl Ready {
-    pub(super) fn new(
-        id: QueueId,
-        wishes: Vec<Wish>,
-        verdicts: Vec<Result<(), Failure>>,
-        copies: Vec<(Destination, Staged)>,
-        payload: Vec<u8>,
-    ) -> Self {
-        Self { id, wishes, verdicts, copies, payload, done: None, promised: HashMap::new(), left: None }
-    }
-
-    /// Adds who hears the results, the room that was promised until then, and what is in the queue by now.
-    pub(super) fn with(self, done: Done, promised: HashMap<AccountId, Reservation>, left: Option<Left>) -> Self {
-        Self { done: Some(done), promised, left, ..self }
+    /// What goes to the log.
+    fn payload(&self) -> Payload<'_> {
+        let mut payload = self.text.parts().unwrap_or_default();
+        payload.insert(0, &self.said);
+        payload
     }
 
     /// Ends with the same failure for every recipient that had none yet.
@@ -58,9 +53,7 @@ impl Ready {
         drop(self.copies);
         drop(self.left);
         let results = self.verdicts.into_iter().map(|verdict| Err(verdict.err().unwrap_or_else(|| failure.clone())));
-        if let Some(done) = self.done {
-            done(results.collect());
-        }
+        (self.done)(results.collect());
     }
 }
 
@@ -79,7 +72,7 @@ impl Gathering {
         }
         let mut octets = 0;
         let fits = |ready: &Ready| {
-            octets += ready.payload.len();
+            octets += ready.said.len() as u64 + ready.text.len();
             octets <= GROUP
         };
         let count = self.ready.iter().map(fits).take_while(|fits| *fits).count().max(1).min(self.ready.len());
@@ -139,9 +132,10 @@ impl Core {
 
     /// Writes a group to the log.
     fn commit(&self, group: Vec<Ready>) -> Vec<(Ready, Result<Ticket, Failure>)> {
-        let payloads: Vec<&[u8]> = group.iter().map(|ready| ready.payload.as_slice()).collect();
+        let payloads: Vec<_> = group.iter().map(Ready::payload).collect();
         let begun = Instant::now();
         let appended = self.log.append(&payloads);
+        drop(payloads);
         meter().synced(begun.elapsed());
         match appended {
             Ok(tickets) => group.into_iter().zip(tickets.into_iter().map(Ok)).collect(),
@@ -184,9 +178,7 @@ impl Core {
         if let Some(left) = left {
             left.confirm(&results);
         }
-        if let Some(done) = done {
-            done(results);
-        }
+        done(results);
     }
 
     /// Ends the log's part in a message: the copies whose mailbox failed move to the queue, or stay in the log.

@@ -119,11 +119,12 @@ impl Session {
             if let Some(step) = self.pending(output) {
                 return step;
             }
-            let moved = match &self.state {
-                _ if self.skip.is_some() => self.pass(input, output, now),
-                State::Receiving(_) => self.take_text(input, output, body, now),
-                State::Chunking(chunking) if chunking.is_inside() => self.take_text(input, output, body, now),
-                _ => self.take_line(input, output, now),
+            let moved = if self.skip.is_some() {
+                self.pass(input, output, now)
+            } else if self.awaits_text() {
+                self.take_text(input, output, body, now)
+            } else {
+                self.take_line(input, output, now)
             };
             if !moved {
                 return Step::Read;
@@ -178,6 +179,15 @@ impl Session {
     /// The reverse lookup of the peer's address has come back.
     pub fn named(&mut self, name: String) {
         self.peer.name = Some(name);
+    }
+
+    /// Whether message text comes next.
+    pub fn awaits_text(&self) -> bool {
+        match &self.state {
+            State::Receiving(_) => true,
+            State::Chunking(chunking) => chunking.is_inside(),
+            _ => false,
+        }
     }
 
     /// The envelope of the transaction under way.

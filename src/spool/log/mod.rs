@@ -109,6 +109,9 @@ pub(crate) struct Left {
     pub same_boot: bool,
 }
 
+/// What a record says, and its text, in parts.
+pub(crate) type Payload<'a> = Vec<&'a [u8]>;
+
 /// Whether what is written calls for a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Counts {
@@ -182,25 +185,26 @@ impl Log {
     }
 
     /// Writes a group of messages and waits until the disk has it. After a failure nothing of the group counts.
-    pub(crate) fn append(&self, payloads: &[&[u8]]) -> io::Result<Vec<Ticket>> {
+    pub(crate) fn append(&self, payloads: &[Payload<'_>]) -> io::Result<Vec<Ticket>> {
         self.group(payloads, Counts::Yes)
     }
 
-    fn group(&self, payloads: &[&[u8]], counts: Counts) -> io::Result<Vec<Ticket>> {
+    fn group(&self, payloads: &[Payload<'_>], counts: Counts) -> io::Result<Vec<Ticket>> {
         let mut writer = self.writer();
         let done = std::mem::take(&mut *held(&self.done));
-        let marks = if done.is_empty() { None } else { record::payload(&Note::Done(done), []).ok() };
+        let marks = if done.is_empty() { None } else { record::said(&Note::Done(done)).ok() };
         let mut tickets = Vec::with_capacity(payloads.len());
-        let mut left: &[&[u8]] = payloads;
-        let mut marks = marks.as_deref();
+        let mut left = payloads;
+        let mut marks = marks.as_deref().map(|marks| [marks]);
         while marks.is_some() || !left.is_empty() {
             let (segment, at) = writer.segment(self)?;
             let mut buffer = std::mem::take(&mut writer.buffer);
             buffer.clear();
+            buffer.reserve(marks.iter().map(|marks| record::octets(marks)).chain(left.iter().map(|one| record::octets(one))).sum());
             let era = Era { generation: segment.generation, boot: self.boot };
             let room = (self.bounds.segment - at) as usize;
             if let Some(marks) = marks.take_if(|marks| record::octets(marks) <= room) {
-                record::write(era, marks, &mut buffer);
+                record::write(era, &marks, &mut buffer);
             }
             while let Some((first, rest)) = left.split_first().filter(|(first, _)| buffer.len() + record::octets(first) <= room) {
                 let place = Place { at: at + buffer.len() as u64, octets: record::octets(first) };
@@ -257,8 +261,8 @@ impl Log {
             }
             writer.oldest()
         };
-        let payload = record::payload(&Note::Settled(settled), []).map_err(io::Error::other)?;
-        self.group(&[&payload], Counts::No).map(drop)
+        let said = record::said(&Note::Settled(settled)).map_err(io::Error::other)?;
+        self.group(&[vec![&said]], Counts::No).map(drop)
     }
 
     /// Messages that lie in mailboxes which a sync has failed for, each once.
@@ -385,8 +389,8 @@ impl Writer {
     }
 }
 
-/// Octets of a group's buffer that are kept for the next group.
-const BUFFER: usize = 1 << 20;
+/// Octets of a group's buffer that are kept for the next group: what a full group of [`super::group::GROUP`] takes.
+const BUFFER: usize = 5 << 18;
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

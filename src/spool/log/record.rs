@@ -74,35 +74,39 @@ pub(crate) struct Read<'a> {
     pub octets: usize,
 }
 
-/// What a record says, without its head: made once, and written where the log has room.
-pub(crate) fn payload<'a>(note: &Note, text: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<u8>, postcard::Error> {
-    let mut payload = postcard::to_extend(note, vec![0; PREFIX])?;
-    let length = u32::try_from(payload.len() - PREFIX).map_err(|_| postcard::Error::SerializeBufferFull)?;
-    payload.splice(..PREFIX, length.to_le_bytes());
-    text.into_iter().for_each(|part| payload.extend_from_slice(part));
-    Ok(payload)
+/// The first part of a payload: what a record says, with its length before it. Made once, and written where the log has room.
+pub(crate) fn said(note: &Note) -> Result<Vec<u8>, postcard::Error> {
+    let mut said = postcard::to_extend(note, vec![0; PREFIX])?;
+    let length = u32::try_from(said.len() - PREFIX).map_err(|_| postcard::Error::SerializeBufferFull)?;
+    said.splice(..PREFIX, length.to_le_bytes());
+    Ok(said)
+}
+
+/// Octets of a payload, given in parts: what the record says, then the message's text.
+pub(crate) fn length(payload: &[&[u8]]) -> usize {
+    payload.iter().map(|part| part.len()).sum()
 }
 
 /// Octets that a record with this payload takes.
-pub(crate) fn octets(payload: &[u8]) -> usize {
-    (HEAD + payload.len()).next_multiple_of(UNIT)
+pub(crate) fn octets(payload: &[&[u8]]) -> usize {
+    (HEAD + length(payload)).next_multiple_of(UNIT)
 }
 
 /// Writes a record at the end of `into`.
-pub(crate) fn write(era: Era, payload: &[u8], into: &mut Vec<u8>) {
+pub(crate) fn write(era: Era, payload: &[&[u8]], into: &mut Vec<u8>) {
     let end = into.len() + octets(payload);
-    let length = (payload.len() as u64).to_le_bytes();
+    let length = (length(payload) as u64).to_le_bytes();
     let (generation, boot) = (era.generation.to_le_bytes(), era.boot.to_le_bytes());
     for part in [&MAGIC, &generation, &boot, &length, &checksum(&generation, &boot, &length, payload)] {
         into.extend_from_slice(part);
     }
-    into.extend_from_slice(payload);
+    payload.iter().for_each(|part| into.extend_from_slice(part));
     into.resize(end, 0);
 }
 
-fn checksum(generation: &[u8], boot: &[u8], length: &[u8], payload: &[u8]) -> [u8; 8] {
+fn checksum(generation: &[u8], boot: &[u8], length: &[u8], payload: &[&[u8]]) -> [u8; 8] {
     let mut hash = Xxh3::new();
-    [generation, boot, length, payload].into_iter().for_each(|part| hash.update(part));
+    [generation, boot, length].iter().chain(payload).for_each(|part| hash.update(part));
     hash.digest().to_le_bytes()
 }
 
@@ -112,13 +116,13 @@ pub(crate) fn read(octets: &[u8]) -> Option<Read<'_>> {
     let mut fields = head.chunks_exact(8);
     let (magic, generation, boot, length, sum) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     let payload = rest.get(..usize::try_from(number(length)?).ok()?)?;
-    if magic != MAGIC || sum != checksum(generation, boot, length, payload) {
+    if magic != MAGIC || sum != checksum(generation, boot, length, &[payload]) {
         return None;
     }
     let (prefix, said) = payload.split_at_checked(PREFIX)?;
     let (note, text) = said.split_at_checked(u32::from_le_bytes(prefix.try_into().ok()?) as usize)?;
     let era = Era { generation: number(generation)?, boot: number(boot)? };
-    Some(Read { era, note: postcard::from_bytes(note).ok()?, text, octets: self::octets(payload) })
+    Some(Read { era, note: postcard::from_bytes(note).ok()?, text, octets: self::octets(&[payload]) })
 }
 
 fn number(octets: &[u8]) -> Option<u64> {
@@ -144,15 +148,16 @@ mod tests {
         ) {
             let era = Era { generation: 3, boot: 9 };
             let note = accepted(fields);
-            let payload = payload(&note, [text.as_slice()]).unwrap();
+            let said = said(&note).unwrap();
+            let payload = [said.as_slice(), text.as_slice()];
             let mut written = Vec::new();
             write(era, &payload, &mut written);
             prop_assert_eq!(written.len(), octets(&payload));
             prop_assert_eq!(read(&written), Some(Read { era, note, text: &text, octets: written.len() }));
-            let said = HEAD + payload.len();
-            written[hit.index(said)] ^= 1u8 << bit;
+            let end = HEAD + length(&payload);
+            written[hit.index(end)] ^= 1u8 << bit;
             prop_assert_eq!(read(&written), None);
-            prop_assert_eq!(read(&written[..said - 1]), None);
+            prop_assert_eq!(read(&written[..end - 1]), None);
         }
     }
 }
