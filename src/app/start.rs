@@ -219,6 +219,7 @@ fn open(config: Config) -> Result<Opened, StartError> {
         tls: Tls::load(&config.server.certificate, &config.hostname)?,
         limits: Limits::new(),
         callers: Limits::new(),
+        patience: Default::default(),
         logins: Arc::new(logins),
         mailboxes: Arc::default(),
         memory: Memory::new(TEXT_IN_MEMORY),

@@ -17,6 +17,7 @@ use super::drive::{Carrier, Driver, Ending, Manners};
 use super::limits::Place;
 use super::proxy::{self, Source};
 use super::{ReverseLookup, Rules, Service, contains};
+use crate::mail::Network;
 use crate::protocol::pop3;
 use crate::protocol::pop3::reply::Whose;
 use crate::protocol::smtp::{Busy, Dialect, Encryption, Peer, Reply, Session, Trust};
@@ -63,9 +64,9 @@ impl Door {
     }
 
     /// LMTP is spoken by mail systems of the same house.
-    fn manners(self) -> Manners {
+    fn manners(self, client: IpAddr) -> Manners {
         match self {
-            Self::Smtp | Self::SmtpTls => Manners::Tested,
+            Self::Smtp | Self::SmtpTls => Manners::Tested(Network::of(client)),
             Self::Lmtp | Self::Pop3 | Self::Pop3Tls => Manners::Trusted,
         }
     }
@@ -135,7 +136,7 @@ pub async fn serve_tcp(mut stream: TcpStream, address: IpAddr, door: Door, mut p
         return Box::pin(serve_tls(stream, input, address, session, coming, service)).await;
     }
     let mut driver = Driver::new(Arc::clone(&service), session, input, coming);
-    let ending = match driver.greet(&mut stream, door.manners()).await {
+    let ending = match driver.greet(&mut stream, door.manners(address)).await {
         Ending::StartTls => Box::pin(upgrade(stream, &mut driver, &service)).await,
         ending => ending,
     };
@@ -167,7 +168,7 @@ async fn serve_tls(
     match service.tls.accept(stream).await {
         Ok(mut stream) => {
             let mut driver = Driver::new(service, session, BytesMut::new(), name);
-            let ending = driver.greet(&mut stream, Manners::Tested).await;
+            let ending = driver.greet(&mut stream, Door::SmtpTls.manners(address)).await;
             driver.conclude(&ending, &address.to_string());
         }
         Err(error) => Event::TlsFailed { client: &address.to_string(), cause: &error.to_string() }.say(),

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{oneshot, watch};
@@ -20,6 +22,7 @@ use tokio_rustls::server::TlsStream;
 use super::Service;
 use super::answers;
 use super::transaction::Transaction;
+use crate::mail::Network;
 use crate::protocol::smtp::{Session, Step};
 use crate::telemetry::Event;
 
@@ -54,6 +57,10 @@ pub trait Carrier: AsyncRead + AsyncWrite + Unpin {
     /// Acknowledges at once what has been read. A client whose system holds small segments back until then (RFC 896)
     /// would otherwise wait with the end of its message for our delayed acknowledgement, 40 ms on Linux.
     fn acknowledge(&self);
+    /// Whether there is something to read, or its end, where that can be told without waiting.
+    fn has_input(&self) -> Option<bool> {
+        None
+    }
     /// Whether TLS makes sense on it.
     fn can_encrypt(&self) -> bool {
         true
@@ -64,6 +71,13 @@ impl Carrier for TcpStream {
     fn acknowledge(&self) {
         // A hint: without it the message comes later.
         let _ = rustix::net::sockopt::set_tcp_quickack(self, true);
+    }
+    fn has_input(&self) -> Option<bool> {
+        match rustix::net::recv(self, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Ok(_) => Some(true),
+            Err(Errno::WOULDBLOCK) => Some(false),
+            Err(_) => None,
+        }
     }
 }
 
@@ -84,7 +98,7 @@ impl<S: Carrier> Carrier for TlsStream<S> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manners {
     /// Anybody may connect: who talks first is found out.
-    Tested,
+    Tested(Network),
     /// The other end is a system of our own.
     Trusted,
 }
@@ -151,17 +165,33 @@ impl Driver {
 
     /// Greets, unless the peer has talked already; then goes on until the end.
     pub async fn greet<S: Carrier>(&mut self, stream: &mut S, manners: Manners) -> Ending {
-        if self.input.is_empty() && manners == Manners::Tested {
-            let mut early = [0; 1];
-            match time::timeout(GREETING_PAUSE, stream.read(&mut early)).await {
-                Err(_silence) => {}
-                Ok(Ok(0)) => return Ending::Lost(io::ErrorKind::UnexpectedEof.into()),
-                Ok(Ok(_)) => self.input.extend_from_slice(&early),
-                Ok(Err(e)) => return Ending::Lost(e),
-            }
+        if let Manners::Tested(client) = manners
+            && self.input.is_empty()
+            && let Err(gone) = self.listen(stream, client).await
+        {
+            return Ending::Lost(gone);
         }
         let step = self.session.greet(&self.input, &mut self.output);
         self.run(stream, step).await
+    }
+
+    /// Gives the client an opportunity to talk first; one that is known not to has had it already.
+    async fn listen<S: Carrier>(&mut self, stream: &mut S, client: Network) -> io::Result<()> {
+        let patience = &self.service.patience;
+        if patience.is_proven(client) && stream.has_input() == Some(false) {
+            return Ok(());
+        }
+        let mut early = [0; 1];
+        match time::timeout(GREETING_PAUSE, stream.read(&mut early)).await {
+            Err(_silence) => patience.waited(client),
+            Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(Ok(_)) => {
+                patience.talked(client);
+                self.input.extend_from_slice(&early);
+            }
+            Ok(Err(error)) => return Err(error),
+        }
+        Ok(())
     }
 
     /// Goes on after the handshake that [`Ending::StartTls`] asked for. What came before it is gone already.

@@ -40,6 +40,7 @@ pub mod limits;
 pub mod listeners;
 pub mod memory;
 pub mod names;
+pub mod patience;
 pub mod pop3;
 pub mod proxy;
 pub mod report;
@@ -173,6 +174,8 @@ pub struct Service {
     pub limits: Arc<limits::Limits>,
     /// Connections of POP3.
     pub callers: Arc<limits::Limits>,
+    /// Whose manners are known.
+    pub patience: patience::Patience,
     /// Who may come in.
     pub logins: Arc<Logins>,
     /// Who has which mailbox.

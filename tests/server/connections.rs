@@ -82,7 +82,20 @@ fn those_who_do_not_read_are_closed() {
 
 #[test]
 fn those_who_talk_first_are_found_out() {
+    found_out(&House::new());
+}
+
+#[test]
+fn those_who_have_always_waited_are_found_out_when_they_do_not() {
     let house = House::new();
+    // More than it takes to be greeted without a pause.
+    for _ in 0..80 {
+        house.smtp().greeted();
+    }
+    found_out(&house);
+}
+
+fn found_out(house: &House) {
     let mut caught = 0;
     for _ in 0..20 {
         let mut client = house.smtp();
