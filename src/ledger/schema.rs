@@ -79,15 +79,24 @@ impl Word {
     }
 }
 
+/// An entry of the index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The word, and the number of the last row.
+    pub key: Vec<u8>,
+    /// How far the other rows are before it, the nearest first; nothing where there are none.
+    pub others: Vec<u8>,
+}
+
 /// The entries of rows, each word once: given is each word's prefix with the number of a row.
-pub fn entries(mut words: Vec<(Vec<u8>, u64)>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Unreadable> {
+pub fn entries(mut words: Vec<(Vec<u8>, u64)>) -> Result<Vec<Entry>, Unreadable> {
     words.sort_unstable();
     words.dedup();
     let entry = |rows: &[(Vec<u8>, u64)]| {
         let (prefix, last) = rows.last()?;
         let before: Vec<u64> = rows.iter().rev().skip(1).map(|(_, number)| last - number).collect();
         let others = if before.is_empty() { Ok(Vec::new()) } else { postcard::to_allocvec(&before) };
-        Some(others.map(|others| ([prefix.as_slice(), &last.to_be_bytes()].concat(), others)))
+        Some(others.map(|others| Entry { key: [prefix.as_slice(), &last.to_be_bytes()].concat(), others }))
     };
     let entries = words.chunk_by(|(one, _), (other, _)| one == other).filter_map(entry);
     entries.collect::<Result<_, _>>().map_err(|error| Unreadable(format!("an entry cannot be written: {error}")))
@@ -246,10 +255,10 @@ mod tests {
         let mut words: Vec<_> = rows.map(|number| (common.prefix(number / HOUR), number)).into();
         words.push((rare.prefix(1), HOUR));
         let entries = entries(words).unwrap();
-        let read: Vec<_> = entries.iter().map(|(key, others)| numbers(key, others).unwrap()).collect();
+        let read: Vec<_> = entries.iter().map(|entry| numbers(&entry.key, &entry.others).unwrap()).collect();
         assert_eq!(read, [vec![HOUR - 1], vec![HOUR], vec![HOUR + 300, HOUR + 1, HOUR]]);
-        assert_eq!(entries.iter().map(|(_, others)| others.len()).collect::<Vec<_>>(), [0, 0, 5]);
-        assert!(numbers(&entries[2].0, b"\x01").is_err());
+        assert_eq!(entries.iter().map(|entry| entry.others.len()).collect::<Vec<_>>(), [0, 0, 5]);
+        assert!(numbers(&entries[2].key, b"\x01").is_err());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use rocksdb::{Cache, ColumnFamily, ColumnFamilyDescriptor, DBRawIteratorWithThre
 
 use super::Settings;
 use super::row::Row;
-use super::schema::{self, HOUR, hour_key, row_key};
+use super::schema::{self, Entry, HOUR, hour_key, row_key};
 use crate::sys::disk::make_private;
 use crate::sys::rocks::{self, Database, Limits};
 
@@ -91,7 +91,7 @@ impl Store {
             words.extend(schema::words(row).into_iter().map(|word| (word.prefix(row.number / HOUR), row.number)));
         }
         // In their order, which the engine inserts much faster.
-        for (key, others) in schema::entries(words)? {
+        for Entry { key, others } in schema::entries(words)? {
             batch.put_cf(by_word, key, others);
         }
         Ok(database.0.write(batch)?)

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 use super::body::{Body, Complete};
 use super::enter::{self, Left};
-use super::group::Ready;
+use super::group::{Copies, Ready};
 use super::log::record::{self, Accepted, CopyNote, Note};
 use super::outgoing::Kind;
 use super::{Core, Spool};
@@ -368,8 +368,8 @@ fn noted(
     wanted: impl Iterator<Item = Destination>,
     mut staged: Attempts,
     mut fields: Fields,
-) -> Result<(Vec<(Destination, Staged)>, Vec<u8>), postcard::Error> {
-    let mut copies = Vec::new();
+) -> Result<(Copies, Vec<u8>), postcard::Error> {
+    let mut copies = Copies::new();
     let mut notes = Vec::new();
     for to in wanted {
         let Some(Ok(copy)) = staged.remove(&to.id) else { continue };

@@ -25,13 +25,16 @@ pub(super) const GROUP: u64 = 1 << 20;
 /// Messages for which a sync is well spent even if more are about to come.
 const ENOUGH: usize = 64;
 
+/// The staged copies of a message, and where they go.
+pub(super) type Copies = Vec<(Destination, Staged)>;
+
 /// A message whose copies are staged, what the log is to say of it, who hears the results, the room that was promised until then,
 /// and what is in the queue by now.
 pub(super) struct Ready {
     pub(super) id: QueueId,
     pub(super) wishes: Vec<Wish>,
     pub(super) verdicts: Vec<Result<(), Failure>>,
-    pub(super) copies: Vec<(Destination, Staged)>,
+    pub(super) copies: Copies,
     pub(super) said: Vec<u8>,
     pub(super) text: Complete,
     pub(super) done: Done,
