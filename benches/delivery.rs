@@ -2,11 +2,12 @@
 //! directory allows: `cargo bench --bench delivery [SECONDS]`. A figure is a mean over that time (3 s), after one round through
 //! all Maildirs, so that none is made while the clock runs.
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use restante::directory::AccountId;
@@ -23,6 +24,9 @@ type Failed = Box<dyn std::error::Error + Send + Sync>;
 const MAILDIRS: u64 = 1_000;
 const MESSAGE: usize = 4096;
 const THREADS: [usize; 3] = [1, 10, 64];
+
+/// Messages that lie in the mailboxes while their owners call for them as fast as they come.
+const KEPT: usize = 5_000;
 
 /// How often `act` succeeds in a second, done by `threads` threads at once; `act` gets a number of its own each time.
 fn rate(threads: usize, time: Duration, act: impl Fn(u64) -> Result<(), Failed> + Sync) -> Result<f64, Failed> {
@@ -94,7 +98,8 @@ impl Server {
         Ok(Self { spool, destinations, text, sender: Mailbox::parse("sender@example.com")? })
     }
 
-    fn accept(&self, number: u64) -> Result<(), Failed> {
+    /// Gives the file that it became.
+    fn accept(&self, number: u64) -> Result<PathBuf, Failed> {
         let to = self.destinations.get((number % MAILDIRS) as usize).ok_or("no such Maildir")?.clone();
         let mut body = self.spool.body();
         body.take(&mut self.text.clone())?;
@@ -117,7 +122,8 @@ impl Server {
         let (done, results) = mpsc::channel();
         self.spool.accept(routing, body, Outcomes::Together, move |results| drop(done.send(results)));
         let outcome = results.recv()?.into_iter().next().ok_or("no outcome")?;
-        outcome.map(drop).map_err(|failure| format!("not stored: {failure:?}").into())
+        let stored = outcome.map_err(|failure| format!("not stored: {failure:?}"))?;
+        Ok(stored.files().first().ok_or("it is in no mailbox")?.clone())
     }
 }
 
@@ -132,15 +138,25 @@ fn main() -> Result<(), Failed> {
     }
     let server = Server::new(folder.path())?;
     let first = Instant::now();
-    (0..MAILDIRS).try_for_each(|number| server.accept(number))?;
+    (0..MAILDIRS).try_for_each(|number| server.accept(number).map(drop))?;
     writeln!(
         out,
         "first delivery to each of {MAILDIRS} Maildirs, 1 thread      {:>8.0}/s",
         MAILDIRS as f64 / first.elapsed().as_secs_f64()
     )?;
     for threads in THREADS {
-        let stored = rate(threads, time, |number| server.accept(number))?;
+        let stored = rate(threads, time, |number| server.accept(number).map(drop))?;
         writeln!(out, "accept: {MESSAGE} octets into {MAILDIRS} Maildirs, {threads:>2} threads {stored:>8.0}/s")?;
     }
+    let kept = Mutex::new(VecDeque::new());
+    let called_for = rate(10, time, |number| {
+        let file = server.accept(number)?;
+        let mut kept = kept.lock().map_err(|_| "another thread gave up")?;
+        kept.push_back(file);
+        let oldest = if kept.len() > KEPT { kept.pop_front() } else { None };
+        drop(kept);
+        Ok(oldest.map_or(Ok(()), std::fs::remove_file)?)
+    })?;
+    writeln!(out, "the same, 10 threads, with what came {KEPT} messages before removed {called_for:>8.0}/s")?;
     Ok(())
 }

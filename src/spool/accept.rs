@@ -206,7 +206,8 @@ impl Spool {
     pub fn accept(&self, routing: Routing, body: Body, outcomes: Outcomes, done: impl FnOnce(Results) + Send + 'static) -> Abandon {
         let abandon = Abandon::default();
         let (core, given_up) = (Arc::clone(&self.core), abandon.clone());
-        let added = self.core.hands.add(Box::new(move || {
+        let hands = if body.is_large() { &self.core.large } else { &self.core.hands };
+        let added = hands.add(Box::new(move || {
             core.prepare(routing, body, outcomes, Box::new(done), given_up);
             core.lead_when_due();
         }));

@@ -1,8 +1,9 @@
 //! The threads that write to mailboxes.
 //!
 //! As few as the processors need while disks answer: one thread that goes from message to message changes to no other, and the
-//! messages that come meanwhile share the next sync. A thread that has been at one job for longer than a moment is stuck, and
-//! another takes its place, so that a file system that hangs takes the threads that touch it, and nobody else's mail waits.
+//! messages that come meanwhile share the next sync. Messages that are too large to share one have threads of their own. A thread
+//! that has been at one job for longer than a moment is stuck, and another takes its place, so that a file system that hangs takes
+//! the threads that touch it, and nobody else's mail waits.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -12,10 +13,13 @@ use std::thread::{self, JoinHandle};
 /// One hand for so many processors: sessions need the rest.
 const PROCESSORS: usize = 2;
 
+/// Hands for messages that are synced one by one: while one waits for the disk, others write.
+const FOR_LARGE: usize = 4;
+
 /// The most there may be.
 const MANY: usize = 128;
 
-/// Jobs that are worth the waking of another hand, when there is one that goes on with them in any case.
+/// Jobs that are worth the waking of another hand.
 const SHARE: usize = 8;
 
 /// What hands do.
@@ -55,14 +59,22 @@ pub(super) struct Hands {
     work: Condvar,
 }
 
-impl Default for Hands {
-    fn default() -> Self {
-        let processors = thread::available_parallelism().map_or(1, usize::from);
-        Self { few: (processors / PROCESSORS).max(1), state: Mutex::default(), work: Condvar::new() }
-    }
-}
-
 impl Hands {
+    /// As many as the processors of this machine need.
+    pub(super) fn for_groups() -> Arc<Self> {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        Self::new((processors / PROCESSORS).max(1))
+    }
+
+    /// As many as keep a disk busy that each of them waits for.
+    pub(super) fn for_large() -> Arc<Self> {
+        Self::new(FOR_LARGE)
+    }
+
+    fn new(few: usize) -> Arc<Self> {
+        Arc::new(Self { few, state: Mutex::default(), work: Condvar::new() })
+    }
+
     /// Work that has just come in. It fails when there is no hand and the system refuses threads.
     pub(super) fn add(self: &Arc<Self>, job: Job) -> io::Result<()> {
         let mut state = self.state();
@@ -78,13 +90,13 @@ impl Hands {
         Ok(())
     }
 
-    /// Work that others wait for, done before any that comes in. The caller is a hand, and goes on with it; others are woken
-    /// where it is much.
+    /// Work that others wait for, done before any that comes in. A caller that is a hand goes on with it; of those that are idle, some
+    /// are woken.
     pub(super) fn hurry(&self, jobs: impl DoubleEndedIterator<Item = Job>) {
         let mut state = self.state();
         let before = state.jobs.len();
         jobs.rev().for_each(|job| state.jobs.push_front(job));
-        let wake = state.idle.min((state.jobs.len() - before) / SHARE);
+        let wake = state.idle.min((state.jobs.len() - before).div_ceil(SHARE));
         drop(state);
         (0..wake).for_each(|_| self.work.notify_one());
     }
@@ -175,7 +187,7 @@ mod tests {
     /// Each job that hangs gets a substitute; when they are back, as many hands stay as there were.
     #[test]
     fn whoever_is_stuck_is_replaced_until_it_is_back() {
-        let hands = Arc::new(Hands { few: 1, ..Hands::default() });
+        let hands = Hands::new(1);
         let (told, heard) = mpsc::channel();
         let tell = |what: &'static str| {
             let told = told.clone();

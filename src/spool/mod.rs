@@ -77,6 +77,8 @@ struct Core {
     numbering: Numbering,
     log: log::Log,
     hands: Arc<hands::Hands>,
+    /// Those for messages that are synced one by one.
+    large: Arc<hands::Hands>,
     gathering: Mutex<group::Gathering>,
     outgoing: Arc<outgoing::Queue>,
     entering: Mutex<enter::Entering>,
@@ -147,7 +149,8 @@ impl Spool {
             mail,
             numbering,
             log,
-            hands: Arc::default(),
+            hands: hands::Hands::for_groups(),
+            large: hands::Hands::for_large(),
             gathering: Mutex::default(),
             outgoing,
             entering: Mutex::default(),
@@ -215,13 +218,14 @@ impl Spool {
 impl Core {
     /// Looks after the hands and the log until the spool ends.
     fn keep(self: &Arc<Self>) {
-        let mut taken = 0;
+        let (mut taken, mut taken_large) = (0, 0);
         let mut ending = self.ending.0.lock().unwrap_or_else(PoisonError::into_inner);
         while !*ending {
             ending = self.ending.1.wait_timeout(ending, TICK).unwrap_or_else(PoisonError::into_inner).0;
             drop(ending);
             self.lead_the_stranded();
             taken = self.hands.relieve(taken);
+            taken_large = self.large.relieve(taken_large);
             if let Err(error) = self.outgoing.sync_when_due() {
                 Event::TaskFailed { task: "syncing the queue", cause: &error.to_string() }.say();
             }
@@ -248,6 +252,7 @@ impl Core {
 
 impl Drop for Spool {
     fn drop(&mut self) {
+        self.core.large.close();
         self.core.hands.close();
         *self.core.ending.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.core.ending.1.notify_all();
