@@ -9,8 +9,8 @@
 //! What is said here of sessions is SMTP's and LMTP's; owners calling for their mail have a folder of their own, [`pop3`].
 //!
 //! Reading order: [`listeners`] (sockets), [`limits`] (who may enter), [`connection`] (from `accept` to close),
-//! [`proxy`], [`tls`], [`drive`] (the loop), [`answers`] (questions), [`transaction`] (what they leave until the end of data),
-//! [`report`] (what is told of a message), [`memory`], [`names`].
+//! [`proxy`], [`tls`], [`patience`] (who waits for the greeting), [`drive`] (the loop), [`answers`] (questions),
+//! [`transaction`] (what they leave until the end of data), [`report`] (what is told of a message), [`memory`], [`names`].
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
