@@ -49,6 +49,11 @@ impl State {
     fn able(&self) -> usize {
         self.count - self.stuck()
     }
+
+    /// How many more there may be.
+    fn room(&self) -> usize {
+        MANY.saturating_sub(self.count)
+    }
 }
 
 /// The threads, and what they have to do.
@@ -78,7 +83,7 @@ impl Hands {
     /// Work that has just come in. It fails when there is no hand and the system refuses threads.
     pub(super) fn add(self: &Arc<Self>, job: Job) -> io::Result<()> {
         let mut state = self.state();
-        if state.idle <= state.jobs.len() && state.able() < self.few {
+        if state.idle <= state.jobs.len() && state.able() < self.few && state.room() > 0 {
             match self.hire(&mut state) {
                 Err(error) if state.count == 0 => return Err(error),
                 _ => {}
@@ -107,7 +112,7 @@ impl Hands {
         let mut state = self.state();
         state.seen = seen;
         if state.able() < self.few {
-            let more = state.stuck().min(state.jobs.len()).min(MANY - state.count);
+            let more = state.stuck().min(state.jobs.len()).min(state.room());
             // It is tried again in a moment.
             let _ = (0..more).try_for_each(|_| self.hire(&mut state));
         }
@@ -224,6 +229,29 @@ mod tests {
         }
         tell("one is left");
         assert_eq!(heard.recv_timeout(LONG), Ok("one is left"));
+        hands.close();
+    }
+
+    /// Where everything hangs, no more threads are made than there may be.
+    #[test]
+    fn hands_are_bounded() {
+        let hands = Hands::new(1);
+        let hang = Arc::new(Mutex::new(()));
+        let hanging = hang.lock().unwrap();
+        let add = || {
+            let hang = Arc::clone(&hang);
+            hands.add(Box::new(move || drop(hang.lock()))).unwrap();
+        };
+        (0..2 * MANY).for_each(|_| add());
+        let mut seen = 0;
+        while seen < MANY as u64 {
+            seen = hands.relieve(seen);
+            thread::yield_now();
+        }
+        hands.relieve(seen);
+        add();
+        assert_eq!(hands.state().count, MANY);
+        drop(hanging);
         hands.close();
     }
 }
