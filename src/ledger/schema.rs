@@ -69,8 +69,7 @@ impl Word {
 
     /// What all of its entries of an hour begin with.
     pub fn prefix(&self, hour: u64) -> Vec<u8> {
-        // With room for the number.
-        let mut key = Vec::with_capacity(self.text.len() + 14);
+        let mut key = Vec::with_capacity(self.text.len() + 6);
         key.extend_from_slice(&hour_key(hour));
         key.push(self.kind as u8);
         key.extend_from_slice(&self.text);
