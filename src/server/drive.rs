@@ -178,7 +178,7 @@ impl Driver {
     /// Gives the client an opportunity to talk first; one that is known not to has had it already.
     async fn listen<S: Carrier>(&mut self, stream: &mut S, client: Network) -> io::Result<()> {
         let patience = &self.service.patience;
-        if patience.is_proven(client) && stream.has_input() == Some(false) {
+        if patience.spares(client) && stream.has_input() == Some(false) {
             return Ok(());
         }
         let mut early = [0; 1];

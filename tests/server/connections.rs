@@ -82,7 +82,7 @@ fn those_who_do_not_read_are_closed() {
 
 #[test]
 fn those_who_talk_first_are_found_out() {
-    found_out(&House::new());
+    found_out(&House::new(), 20);
 }
 
 #[test]
@@ -92,20 +92,20 @@ fn those_who_have_always_waited_are_found_out_when_they_do_not() {
     for _ in 0..80 {
         house.smtp().greeted();
     }
-    found_out(&house);
+    // As many tests as in the other case: one comes at the latest with the 51st.
+    found_out(&house, 20 * 51);
 }
 
-fn found_out(house: &House) {
-    let mut caught = 0;
-    for _ in 0..20 {
+/// A busy machine may let the test end before the client has sent anything: that it is found out in one of several is enough.
+fn found_out(house: &House, connections: usize) {
+    let caught = (0..connections).any(|_| {
         let mut client = house.smtp();
         client.send("EHLO c\r\n");
-        if client.reply().starts_with("554 5.5.1") {
-            assert!(client.is_closed());
-            caught += 1;
-        }
-    }
-    assert!(caught > 0, "not one of 20 was found out");
+        let is_caught = client.reply().starts_with("554 5.5.1");
+        assert!(!is_caught || client.is_closed());
+        is_caught
+    });
+    assert!(caught, "not one of {connections} was found out");
 }
 
 #[test]
