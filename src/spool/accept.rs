@@ -8,7 +8,7 @@
 //! likely to fail, and before anything is visible. If the log fails after that, it is taken back from the queue before anybody looks
 //! at it there; after a crash in between it is sent, although nobody was told that it would be.
 //!
-//! A message that is too large for the log is made safe mailbox by mailbox instead: [`super::large`].
+//! A large message is made safe mailbox by mailbox instead: [`super::large`].
 
 use std::collections::HashMap;
 use std::io;
@@ -23,7 +23,7 @@ use super::enter::{self, Left};
 use super::group::{Copies, Ready};
 use super::log::record::{self, Accepted, CopyNote, Note};
 use super::outgoing::Kind;
-use super::{Core, Spool};
+use super::{Core, Spool, large};
 use crate::directory::AccountId;
 use crate::mail::trace::{Client, Delivery, Journey, Received, With};
 use crate::mail::{Address, Envelope, ForwardPath, Mailbox, QueueId, Recipient, ReversePath};
@@ -61,6 +61,13 @@ pub struct Routing {
     pub with: With,
     /// Why it is in the queue, if it gets there.
     pub kind: Kind,
+}
+
+impl Routing {
+    /// Copies for mailboxes, at most.
+    fn copies(&self) -> usize {
+        self.recipients.iter().map(|routed| routed.destinations.len()).sum()
+    }
 }
 
 /// Whether recipients stand or fall together.
@@ -206,9 +213,10 @@ impl Spool {
     pub fn accept(&self, routing: Routing, body: Body, outcomes: Outcomes, done: impl FnOnce(Results) + Send + 'static) -> Abandon {
         let abandon = Abandon::default();
         let (core, given_up) = (Arc::clone(&self.core), abandon.clone());
-        let hands = if body.is_large() { &self.core.large } else { &self.core.hands };
+        let is_large = large::is_large(body.len(), routing.copies());
+        let hands = if is_large { &self.core.large } else { &self.core.hands };
         let added = hands.add(Box::new(move || {
-            core.prepare(routing, body, outcomes, Box::new(done), given_up);
+            core.prepare(routing, body, is_large, outcomes, Box::new(done), given_up);
             core.lead_when_due();
         }));
         if let Err(error) = added {
@@ -242,7 +250,7 @@ impl Staging {
 }
 
 impl Core {
-    fn prepare(self: &Arc<Self>, routing: Routing, body: Body, outcomes: Outcomes, done: Done, abandon: Abandon) {
+    fn prepare(self: &Arc<Self>, routing: Routing, body: Body, is_large: bool, outcomes: Outcomes, done: Done, abandon: Abandon) {
         let recipients = routing.recipients.len();
         let Ok(text) = body.finish() else { return done(vec![Err(Failure::HeaderTooBig); recipients]) };
         let Routing { id, envelope, recipients, client, with, kind } = routing;
@@ -256,7 +264,7 @@ impl Core {
             return done(vec![Err(Failure::DiskFull); wishes.len()]);
         }
         let fields = fields(&envelope, &wishes, &received);
-        let safety = if self.log_takes(&text, &fields) { Safety::Logged } else { Safety::Synced };
+        let safety = if !is_large && self.log_takes(&text, &fields) { Safety::Logged } else { Safety::Synced };
         let mut staged = Attempts::new();
         for to in wishes.iter().flat_map(|wish| &wish.mailboxes) {
             staged.entry(to.id).or_insert_with(|| {

@@ -36,11 +36,6 @@ impl Body {
         self.octets == 0
     }
 
-    /// Whether it is more than is held in memory, or written to the log.
-    pub fn is_large(&self) -> bool {
-        self.overflow.is_some()
-    }
-
     /// The header section, as far as it has come: up to the empty line.
     pub fn head(&self) -> &[u8] {
         let end = header_end(&self.memory).unwrap_or(self.memory.len());

@@ -1,7 +1,7 @@
 //! The threads that write to mailboxes.
 //!
 //! As few as the processors need while disks answer: one thread that goes from message to message changes to no other, and the
-//! messages that come meanwhile share the next sync. Messages that are too large to share one have threads of their own. A thread
+//! messages that come meanwhile share the next sync. Large messages do not share one, and have threads of their own. A thread
 //! that has been at one job for longer than a moment is stuck, and another takes its place, so that a file system that hangs takes
 //! the threads that touch it, and nobody else's mail waits.
 
@@ -14,7 +14,7 @@ use std::thread::{self, JoinHandle};
 const PROCESSORS: usize = 2;
 
 /// Hands for messages that are synced one by one: while one waits for the disk, others write.
-const FOR_LARGE: usize = 4;
+const FOR_LARGE: usize = 8;
 
 /// The most there may be.
 const MANY: usize = 128;

@@ -1,4 +1,7 @@
-//! Messages that are too large for the log: every copy is synced in its mailbox before it is acknowledged.
+//! Large messages: every copy is synced in its mailbox before it is acknowledged, and the log does without.
+//!
+//! The log saves syncs and costs a second write of the text. Beyond a size the write costs more than the syncs of a copy do, which wait
+//! for the disk side by side, each in a thread of its own.
 //!
 //! Only a rename or the sync of a folder can fail after all copies have been staged; a copy that it happens to moves to the
 //! queue.
@@ -11,9 +14,19 @@ use super::accept::{Attempts, Failure, Outcomes, Places, Results, Wish, results,
 use super::waiting::Waiting;
 use crate::directory::AccountId;
 use crate::mail::QueueId;
+use crate::mail::limits::MESSAGE_IN_MEMORY;
 use crate::maildir::{PublishError, Staged};
 use crate::router::Destination;
 use crate::telemetry::Event;
+
+/// Octets of text that cost as much to write as one copy to sync.
+const WORTH_A_SYNC: u64 = 64 * 1024;
+
+/// Whether a text is so large that to sync each of its copies costs less than to write it to the log as well. What is beyond
+/// [`MESSAGE_IN_MEMORY`] never goes there.
+pub(super) fn is_large(octets: u64, copies: usize) -> bool {
+    octets > MESSAGE_IN_MEMORY as u64 || octets > WORTH_A_SYNC.saturating_mul(copies.max(1) as u64)
+}
 
 /// A copy that the disk has.
 enum Placed {
@@ -82,5 +95,16 @@ impl Core {
         if let Err(error) = undone {
             Event::CopyNotTakenBack { id, cause: &error.to_string() }.say();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_has_what_is_small_or_has_many_copies() {
+        let largest = |copies| (0..=512).rev().map(|kib| kib * 1024).find(|&octets| !is_large(octets, copies)).unwrap() / 1024;
+        assert_eq!([0, 1, 2, 3, 4, 5, usize::MAX].map(largest), [64, 64, 128, 192, 256, 256, 256]);
     }
 }
