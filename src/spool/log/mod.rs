@@ -33,7 +33,7 @@ pub struct Bounds {
 pub const SEGMENT: u64 = 8 << 20;
 
 /// Segments without use that are kept for the next one.
-const SPARE: usize = 4;
+const SPARE: usize = 12;
 
 /// A file of the log.
 struct Slot {
