@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -12,10 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::mail::{Name, QueueId};
 
-/// Messages remembered: some seconds of full load, a day of a small server. About 1 KiB each.
+/// Messages remembered: a moment of full load, a day of a small server. About 1 KiB each, with its recipient.
 pub const REMEMBERED: usize = 4096;
 
-/// Recipients remembered of one message: one with thousands of them must not fill the memory alone.
+/// Recipients remembered, of all messages together.
+pub const RECIPIENTS: usize = REMEMBERED;
+
+/// Recipients remembered of one message: one with thousands of them must not take the place of all others.
 pub const LANDINGS: usize = 100;
 
 /// What became of one recipient's copy.
@@ -61,33 +64,49 @@ pub struct Delivery {
     pub landings: Vec<Landing>,
 }
 
-/// The last [`REMEMBERED`] deliveries.
+/// The last [`REMEMBERED`] deliveries, or fewer with [`RECIPIENTS`].
 #[derive(Debug, Default)]
 pub struct Recent {
-    ring: Mutex<VecDeque<Arc<Delivery>>>,
+    ring: Mutex<Ring>,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    deliveries: VecDeque<Arc<Delivery>>,
+    recipients: usize,
+}
+
+impl Ring {
+    fn push(&mut self, delivery: Delivery) {
+        self.recipients += delivery.landings.len();
+        self.deliveries.push_back(Arc::new(delivery));
+        while self.deliveries.len() > REMEMBERED || self.recipients > RECIPIENTS {
+            let Some(oldest) = self.deliveries.pop_front() else { return };
+            self.recipients -= oldest.landings.len();
+        }
+    }
 }
 
 impl Recent {
     /// Notes one, and forgets the oldest where there are too many.
     pub fn note(&self, mut delivery: Delivery) {
         delivery.landings.truncate(LANDINGS);
-        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        if ring.len() >= REMEMBERED {
-            ring.pop_front();
-        }
-        ring.push_back(Arc::new(delivery));
+        delivery.landings.shrink_to_fit();
+        self.ring().push(delivery);
     }
 
     /// The latest of them, newest first.
     pub fn latest(&self, most: usize) -> Vec<Arc<Delivery>> {
-        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.iter().rev().take(most).cloned().collect()
+        self.ring().deliveries.iter().rev().take(most).cloned().collect()
     }
 
     /// The delivery of that id, if it is remembered. Newest first: who asks has just sent it.
     pub fn find(&self, id: QueueId) -> Option<Arc<Delivery>> {
-        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.iter().rev().find(|delivery| delivery.id == id).cloned()
+        self.ring().deliveries.iter().rev().find(|delivery| delivery.id == id).cloned()
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -122,8 +141,7 @@ mod tests {
         assert!(recent.find(QueueId::new(REMEMBERED as u64)).is_some());
     }
 
-    #[test]
-    fn many_recipients_are_cut_off() {
+    fn to_many(number: u64, recipients: usize) -> Delivery {
         let landing = Landing {
             recipient: "a@b".into(),
             mailboxes: Vec::new(),
@@ -132,8 +150,24 @@ mod tests {
             reply: "250".into(),
             accepted: true,
         };
+        Delivery { landings: vec![landing; recipients], ..delivery(number) }
+    }
+
+    #[test]
+    fn many_recipients_are_cut_off() {
         let recent = Recent::default();
-        recent.note(Delivery { landings: vec![landing; 10_000], ..delivery(1) });
+        recent.note(to_many(1, 10_000));
         assert_eq!(recent.find(QueueId::new(1)).map(|found| found.landings.len()), Some(LANDINGS));
+    }
+
+    #[test]
+    fn messages_to_many_take_the_place_of_more_than_one() {
+        let recent = Recent::default();
+        (0..1000).for_each(|number| recent.note(to_many(number, LANDINGS)));
+        let kept = recent.latest(usize::MAX);
+        assert_eq!(kept.len(), RECIPIENTS / LANDINGS);
+        assert_eq!(kept.first().map(|newest| newest.id), Some(QueueId::new(999)));
+        (0..REMEMBERED as u64).for_each(|number| recent.note(to_many(number, 1)));
+        assert_eq!(recent.latest(usize::MAX).len(), REMEMBERED);
     }
 }
