@@ -4,7 +4,7 @@
 //! belongs to the account whose id it carries (in the file [`folders::MARKER`]): a new account under an old name never
 //! sees old mail. Refuses to know envelopes and protocols.
 //!
-//! Reading order: [`name`], [`folders`], [`deliver`], [`quota`], [`maildrop`].
+//! Reading order: [`name`], [`folders`], [`deliver`], [`quota`], [`maildrop`], [`stuck`] (mailboxes that do not answer).
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ pub mod maildrop;
 pub mod name;
 pub mod quota;
 mod recently;
+mod stuck;
 
 pub use deliver::{Copy, PublishError, Safety, Staged, Text};
 pub use maildrop::{Listing, Maildrop};
@@ -57,6 +58,7 @@ pub struct Maildirs {
     sequence: AtomicU64,
     known: folders::Known,
     accounts: quota::Accounts,
+    visits: stuck::Visits,
     default_quota: AtomicU64,
 }
 
@@ -77,6 +79,7 @@ impl Maildirs {
             sequence: AtomicU64::new(0),
             known: Default::default(),
             accounts: Default::default(),
+            visits: Default::default(),
             default_quota: AtomicU64::new(settings.default_quota.unwrap_or(UNLIMITED)),
             settings,
         };

@@ -135,6 +135,7 @@ impl Maildirs {
 
     /// What a mailbox holds; nothing if it was never used.
     pub fn usage(&self, id: AccountId, name: &Name) -> io::Result<Usage> {
+        let _visit = self.visit(id)?;
         // A listing of a million imported accounts must not make a million Maildirs.
         if !self.is_made(id, name)? {
             return Ok(Usage::default());
@@ -152,6 +153,7 @@ impl Maildirs {
         if quota == UNLIMITED {
             return Ok(None);
         }
+        let _visit = self.visit(to.id)?;
         let account = self.accounts.account(to.id);
         self.refresh(&mut held(&account), to.id, &to.name)?;
         let mut reservation = Reservation { account, octets: 0, quota };

@@ -337,7 +337,7 @@ impl Core {
         if text.journey.loops_at(&to.address) {
             return Err(Failure::Loop);
         }
-        let _visit = self.visits.begin(to.id)?;
+        let _visit = self.maildirs.visit(to.id)?;
         let reservation = match promised.remove(&to.id) {
             Some(reservation) => Some(reservation),
             None => self.maildirs.reserve(to, copy.size())?,

@@ -162,7 +162,7 @@ impl Core {
         let mut places = Places::new();
         let mut failed: Vec<(Destination, io::Error)> = Vec::new();
         for (to, mut copy) in copies {
-            let shown = self.visits.begin(to.id).map_err(PublishError::Hidden).and_then(|_visit| copy.publish());
+            let shown = self.maildirs.visit(to.id).map_err(PublishError::Hidden).and_then(|_visit| copy.publish());
             let account = to.id;
             let place = match shown {
                 Ok(path) => Some(path),

@@ -9,7 +9,7 @@
 //!
 //! Reading order: [`body`] (a text on its way in), [`accept`] (the promise), [`group`] (one sync for many), [`enter`] (the same for
 //! what leaves), [`outgoing`] (the queue of it), [`log`], [`recover`] (after a crash), [`large`] (messages beyond the log), [`waiting`] (what could not be delivered after it was accepted),
-//! [`forget`], [`hands`] and [`stuck`] (threads, and file systems that hang). `spool/README.md` has the states on disk.
+//! [`forget`], [`hands`] (threads, and file systems that hang). `spool/README.md` has the states on disk.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -40,7 +40,6 @@ mod large;
 pub mod log;
 pub mod outgoing;
 pub mod recover;
-mod stuck;
 pub mod waiting;
 
 pub use accept::{Abandon, Failure, Outcomes, Results, Routed, Routing, Stored};
@@ -82,7 +81,6 @@ struct Core {
     gathering: Mutex<group::Gathering>,
     outgoing: Arc<outgoing::Queue>,
     entering: Mutex<enter::Entering>,
-    visits: stuck::Visits,
     /// What the log holds alone.
     owed: Mutex<Vec<recover::Owed>>,
     /// Waiting copies that were delivered and whose file could not be removed. Held during a pass over the queue.
@@ -154,7 +152,6 @@ impl Spool {
             gathering: Mutex::default(),
             outgoing,
             entering: Mutex::default(),
-            visits: stuck::Visits::default(),
             owed: Mutex::new(left.into_iter().filter_map(recover::Owed::left).collect()),
             delivered: Mutex::default(),
             ending: (Mutex::new(false), Condvar::new()),

@@ -15,8 +15,10 @@ pub struct Faulty(Arc<(Mutex<Fault>, Condvar)>);
 /// What it does wrong.
 #[derive(Default)]
 pub struct Fault {
-    /// Files are not made in folders of this name until it is none.
+    /// Files are not made, and folders not looked at, in folders of this name until it is none.
     pub hangs: Option<&'static str>,
+    /// The same for files that are to be moved.
+    pub holds: Option<&'static str>,
     /// Mailboxes cannot be made durable.
     pub unsettled: bool,
     /// How often the machine seems to have been booted.
@@ -28,6 +30,12 @@ impl Faulty {
     pub fn set(&self, change: impl FnOnce(&mut Fault)) {
         change(&mut self.0.0.lock().unwrap());
         self.0.1.notify_all();
+    }
+
+    /// Waits for as long as this is what hangs.
+    fn wait(&self, path: &Path, hangs: impl Fn(&Fault) -> Option<&'static str>) {
+        let hangs = |fault: &mut Fault| hangs(fault).is_some_and(|name| path.components().any(|part| part.as_os_str() == name));
+        drop(self.0.1.wait_while(self.0.0.lock().unwrap(), hangs).unwrap());
     }
 }
 
@@ -41,8 +49,7 @@ impl Volume for Watched {
 
 impl Disk for Faulty {
     fn create(&self, path: &Path) -> io::Result<Box<dyn Output>> {
-        let hangs = |fault: &mut Fault| fault.hangs.is_some_and(|name| path.components().any(|part| part.as_os_str() == name));
-        drop(self.0.1.wait_while(self.0.0.lock().unwrap(), hangs).unwrap());
+        self.wait(path, |fault| fault.hangs);
         Real.create(path)
     }
     fn open_volume(&self, path: &Path) -> io::Result<Box<dyn Volume>> {
@@ -61,6 +68,7 @@ impl Disk for Faulty {
         Real.open(path)
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.wait(to, |fault| fault.holds);
         Real.rename(from, to)
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -76,12 +84,14 @@ impl Disk for Faulty {
         Real.sync_folder(path)
     }
     fn list(&self, path: &Path) -> io::Result<Vec<(String, Kind)>> {
+        self.wait(path, |fault| fault.hangs);
         Real.list(path)
     }
     fn len(&self, path: &Path) -> io::Result<u64> {
         Real.len(path)
     }
     fn modified(&self, path: &Path) -> io::Result<SystemTime> {
+        self.wait(path, |fault| fault.hangs);
         Real.modified(path)
     }
     fn free(&self, path: &Path) -> io::Result<u64> {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use restante::maildir::{Maildirs, Over, Settings};
+use restante::maildir::{Maildirs, NoRoom, Over, Settings};
 use restante::router::Destination;
 use restante::spool::{Bounds, Failure, Outcomes, Spool, Stored};
 use tempfile::TempDir;
@@ -16,6 +16,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 struct World {
     disk: Faulty,
+    maildirs: Arc<Maildirs>,
     spool: Spool,
     folder: TempDir,
 }
@@ -28,8 +29,8 @@ impl World {
         let maildirs = Arc::new(Maildirs::on(mail, Arc::new(disk.clone())).unwrap());
         let log = Bounds { segment: 16 << 10, total: 64 << 10 };
         let spool = restante::spool::Settings { log, ..settings(folder.path()) };
-        let spool = Spool::on(spool, maildirs, Arc::new(disk.clone())).unwrap();
-        Self { disk, spool, folder }
+        let spool = Spool::on(spool, Arc::clone(&maildirs), Arc::new(disk.clone())).unwrap();
+        Self { disk, maildirs, spool, folder }
     }
 
     fn begin(&self, to: Destination) -> mpsc::Receiver<Vec<Result<Stored, Failure>>> {
@@ -60,6 +61,22 @@ fn a_mailbox_that_hangs_holds_up_nobody_else() {
     }
     assert!(world.send(to(1, "alice")).is_ok());
     assert_eq!(std::fs::read_dir(world.folder.path().join("mail/alice/new")).unwrap().count(), 14);
+}
+
+#[test]
+fn room_in_a_mailbox_that_hangs_is_asked_for_only_until_that_is_known() {
+    let world = World::new();
+    let alice = Destination { quota: Some(1 << 20), ..to(1, "alice") };
+    assert!(world.maildirs.reserve(&alice, 1).is_ok());
+    world.disk.set(|fault| fault.hangs = Some("alice"));
+    let (maildirs, destination) = (Arc::clone(&world.maildirs), alice.clone());
+    let hanging = std::thread::spawn(move || maildirs.reserve(&destination, 1).is_ok());
+    std::thread::sleep(Duration::from_millis(2_100));
+    assert!(matches!(world.maildirs.reserve(&alice, 1), Err(NoRoom::Unreadable(cause)) if cause.to_string().contains("does not answer")));
+    assert!(world.maildirs.usage(alice.id, &alice.name).is_err());
+    world.disk.set(|fault| fault.hangs = None);
+    assert!(hanging.join().unwrap());
+    assert!(world.maildirs.reserve(&alice, 1).is_ok());
 }
 
 #[test]

@@ -5,28 +5,36 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::Maildirs;
 use crate::directory::AccountId;
 
 /// How long a mailbox may keep one thread before it gets no other.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Mailboxes that are being written to: since when, and by how many.
+/// Mailboxes that somebody is at: since when, and how many.
 #[derive(Default)]
 pub(super) struct Visits(Mutex<HashMap<AccountId, (Instant, usize)>>);
 
 /// A visit to a mailbox.
-pub(super) struct Visit<'a> {
+pub struct Visit<'a> {
     visits: &'a Visits,
     id: AccountId,
 }
 
+impl Maildirs {
+    /// Begins a visit to a mailbox, unless an earlier one does not end. For whoever reads or writes there and must not wait
+    /// for it for ever.
+    pub fn visit(&self, id: AccountId) -> io::Result<Visit<'_>> {
+        self.visits.begin(id)
+    }
+}
+
 impl Visits {
-    /// Begins a visit, unless an earlier one does not end.
-    pub(super) fn begin(&self, id: AccountId) -> io::Result<Visit<'_>> {
+    fn begin(&self, id: AccountId) -> io::Result<Visit<'_>> {
         let mut visits = self.held();
         let (since, count) = visits.entry(id).or_insert_with(|| (Instant::now(), 0));
         if since.elapsed() > PATIENCE {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the mailbox does not answer: an earlier delivery to it hangs"));
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the mailbox does not answer: an earlier visit to it hangs"));
         }
         *count += 1;
         drop(visits);
