@@ -21,7 +21,7 @@ use restante::mail::{Address, Domain, Envelope, Mailbox, Name, Recipient, Revers
 use restante::maildir::{Maildirs, NoRoom, Over, Settings, name};
 use restante::router::Destination;
 use restante::spool::outgoing::Kind;
-use restante::spool::{self, Bounds, Failure, Outcomes, Routed, Routing, Spool, Stored};
+use restante::spool::{self, Bounds, Failure, Outcomes, Pending, Routed, Routing, Spool, Stored};
 use tempfile::TempDir;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -61,11 +61,14 @@ impl World {
 }
 
 fn accept(spool: &Spool, text: &str, recipients: Vec<Vec<Destination>>, outcomes: Outcomes) -> Vec<Result<Stored, Failure>> {
-    begin(spool, text, recipients, outcomes).recv().unwrap()
+    begin(spool, text, recipients, outcomes).0.recv().unwrap()
 }
 
+/// Hears the results.
+type Hearing = mpsc::Receiver<Vec<Result<Stored, Failure>>>;
+
 /// The same, without waiting for the results.
-fn begin(spool: &Spool, text: &str, recipients: Vec<Vec<Destination>>, outcomes: Outcomes) -> mpsc::Receiver<Vec<Result<Stored, Failure>>> {
+fn begin(spool: &Spool, text: &str, recipients: Vec<Vec<Destination>>, outcomes: Outcomes) -> (Hearing, Pending) {
     let mut body = spool.body();
     let mut text = text.as_bytes().to_vec();
     assert!(body.take(&mut text).is_ok() && text.is_empty());
@@ -89,8 +92,8 @@ fn begin(spool: &Spool, text: &str, recipients: Vec<Vec<Destination>>, outcomes:
         kind: Kind::Forwarded,
     };
     let (done, results) = mpsc::channel();
-    spool.accept(routing, body, outcomes, move |results| drop(done.send(results)));
-    results
+    let pending = spool.accept(routing, body, outcomes, move |results| drop(done.send(results)));
+    (results, pending)
 }
 
 /// A log of small segments.

@@ -240,17 +240,28 @@ fn reply_for(service: &Arc<Service>, away: Option<Away>, sender: &ReversePath, s
 /// How long a client waits for the disk: half of the time that RFC 5321 §4.5.3.2.6 gives it.
 const STORING: Duration = Duration::from_secs(300);
 
+/// How long it waits for mailboxes once the disk has its message: one that hangs has its copy later.
+const MAILBOXES: Duration = Duration::from_secs(2);
+
 async fn store(service: &Service, routing: Routing, body: Body, outcomes: Outcomes) -> Results {
     let recipients = routing.recipients.len();
-    let (done, results) = oneshot::channel();
+    let (done, mut results) = oneshot::channel();
     // A session that has ended hears nothing; its message is where it is.
-    let abandon = service.spool.accept(routing, body, outcomes, move |results| drop(done.send(results)));
+    let pending = service.spool.accept(routing, body, outcomes, move |results| drop(done.send(results)));
     let failed = |cause: &str| vec![Err(Failure::Io(cause.to_owned())); recipients];
-    match time::timeout(STORING, results).await {
-        Ok(heard) => heard.unwrap_or_else(|_| failed("the spool's threads have gone")),
-        Err(_) => {
-            abandon.abandon();
-            failed("the disk does not answer")
+    let end = time::Instant::now() + STORING;
+    loop {
+        if let Ok(heard) = time::timeout(MAILBOXES, &mut results).await {
+            return heard.unwrap_or_else(|_| failed("the spool's threads have gone"));
+        }
+        let too_late = time::Instant::now() >= end;
+        if too_late {
+            pending.give_up();
+        }
+        match pending.by_now() {
+            Some(safe) => return safe,
+            None if too_late => return failed("the disk does not answer"),
+            None => {}
         }
     }
 }

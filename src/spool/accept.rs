@@ -14,7 +14,6 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
@@ -23,6 +22,7 @@ use super::enter::{self, Left};
 use super::group::{Copies, Ready};
 use super::log::record::{self, Accepted, CopyNote, Note};
 use super::outgoing::Kind;
+use super::pending::Pending;
 use super::{Core, Spool, large};
 use crate::directory::AccountId;
 use crate::mail::trace::{Client, Delivery, Journey, Received, With};
@@ -149,21 +149,6 @@ pub type Results = Vec<Result<Stored, Failure>>;
 /// Hears the results.
 pub(super) type Done = Box<dyn FnOnce(Results) + Send>;
 
-/// Gives a message up whose client waits no longer. Without effect once the log has it.
-#[derive(Debug, Clone, Default)]
-pub struct Abandon(Arc<AtomicBool>);
-
-impl Abandon {
-    /// Gives it up.
-    pub fn abandon(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    pub(super) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-}
-
 /// Octets that stay free on the disk: what the directory and the rest of the system need to go on working.
 const KEPT_FREE: u64 = 16 << 20;
 
@@ -210,19 +195,19 @@ pub(super) type Attempts = HashMap<AccountId, Result<Staged, Failure>>;
 impl Spool {
     /// Makes a message safe and brings it to its mailboxes, on threads of the spool. `done` hears one result for each
     /// recipient, on one of them; it is dropped unheard if the process has no threads.
-    pub fn accept(&self, routing: Routing, body: Body, outcomes: Outcomes, done: impl FnOnce(Results) + Send + 'static) -> Abandon {
-        let abandon = Abandon::default();
-        let (core, given_up) = (Arc::clone(&self.core), abandon.clone());
+    pub fn accept(&self, routing: Routing, body: Body, outcomes: Outcomes, done: impl FnOnce(Results) + Send + 'static) -> Pending {
+        let pending = Pending::default();
+        let (core, waiting) = (Arc::clone(&self.core), pending.clone());
         let is_large = large::is_large(body.len(), routing.copies());
         let hands = if is_large { &self.core.large } else { &self.core.hands };
         let added = hands.add(Box::new(move || {
-            core.prepare(routing, body, is_large, outcomes, Box::new(done), given_up);
+            core.prepare(routing, body, is_large, outcomes, Box::new(done), waiting);
             core.lead_when_due();
         }));
         if let Err(error) = added {
             Event::TaskFailed { task: "delivering mail", cause: &error.to_string() }.say();
         }
-        abandon
+        pending
     }
 }
 
@@ -233,7 +218,7 @@ pub(super) struct Staging {
     pub(super) verdicts: Vec<Result<(), Failure>>,
     pub(super) outcomes: Outcomes,
     pub(super) done: Done,
-    pub(super) abandon: Abandon,
+    pub(super) pending: Pending,
     staged: Attempts,
     fields: Fields,
     text: Complete,
@@ -250,7 +235,7 @@ impl Staging {
 }
 
 impl Core {
-    fn prepare(self: &Arc<Self>, routing: Routing, body: Body, is_large: bool, outcomes: Outcomes, done: Done, abandon: Abandon) {
+    fn prepare(self: &Arc<Self>, routing: Routing, body: Body, is_large: bool, outcomes: Outcomes, done: Done, pending: Pending) {
         let recipients = routing.recipients.len();
         let Ok(text) = body.finish() else { return done(vec![Err(Failure::HeaderTooBig); recipients]) };
         let Routing { id, envelope, recipients, client, with, kind } = routing;
@@ -277,7 +262,7 @@ impl Core {
         let verdicts = verdicts(&wishes, outcomes, failure);
         let leaving = enter::leaving(&self.outgoing, kind, &envelope, &wishes, &verdicts, received.at);
         let entry = leaving.map(|leaving| leaving.prepare(&self.outgoing, id, &received.to_string(), &text));
-        let staging = Staging { id, wishes, verdicts, outcomes, done, abandon, staged, fields, text, promised, safety };
+        let staging = Staging { id, wishes, verdicts, outcomes, done, pending, staged, fields, text, promised, safety };
         match entry {
             None => self.proceed(staging, None),
             Some(Err(error)) => self.proceed(staging.without_leaving(&error.into()), None),
@@ -287,12 +272,12 @@ impl Core {
 
     /// Brings the copies to their mailboxes, once what leaves is in the queue.
     pub(super) fn proceed(self: &Arc<Self>, staging: Staging, left: Option<Left>) {
-        let Staging { id, wishes, verdicts, outcomes, done, abandon, staged, fields, text, promised, safety } = staging;
+        let Staging { id, wishes, verdicts, outcomes, done, pending, staged, fields, text, promised, safety } = staging;
         let copies = wanted(&wishes, &verdicts).next().is_some();
         let results = match safety {
             Safety::Logged if copies => match noted(id, wanted(&wishes, &verdicts).cloned(), staged, fields) {
                 Ok((copies, said)) => {
-                    return self.join(Ready { id, wishes, verdicts, copies, said, text, done, promised, left }, &abandon);
+                    return self.join(Ready { id, wishes, verdicts, copies, said, text, done, pending, promised, left });
                 }
                 Err(error) => vec![Err(Failure::Io(error.to_string())); wishes.len()],
             },

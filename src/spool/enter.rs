@@ -160,7 +160,7 @@ impl Entering {
 impl Core {
     /// Takes a message into the queue, alone or with others, and goes on with it.
     pub(super) fn enter(self: &Arc<Self>, prepared: Prepared, staging: Staging) {
-        if staging.abandon.is_set() {
+        if staging.pending.is_given_up() {
             self.outgoing.discard(&prepared.entry);
             return staging.fail(&Failure::Io("its client waits no longer".into()));
         }

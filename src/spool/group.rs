@@ -7,11 +7,12 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::Core;
-use super::accept::{Abandon, Done, Failure, Places, Wish, results};
+use super::accept::{Done, Failure, Places, Wish};
 use super::body::Complete;
 use super::enter::Left;
 use super::hands::Job;
 use super::log::{Payload, Ticket};
+use super::pending::{Answer, Pending};
 use super::recover::Owed;
 use crate::directory::AccountId;
 use crate::mail::QueueId;
@@ -38,6 +39,7 @@ pub(super) struct Ready {
     pub(super) said: Vec<u8>,
     pub(super) text: Complete,
     pub(super) done: Done,
+    pub(super) pending: Pending,
     pub(super) promised: HashMap<AccountId, Reservation>,
     pub(super) left: Option<Left>,
 }
@@ -86,8 +88,8 @@ impl Gathering {
 
 impl Core {
     /// Takes a message to the log, alone or with others.
-    pub(super) fn join(&self, ready: Ready, abandon: &Abandon) {
-        if abandon.is_set() {
+    pub(super) fn join(&self, ready: Ready) {
+        if ready.pending.is_given_up() {
             return ready.fail(&Failure::Io("its client waits no longer".into()));
         }
         self.gathering().ready.push(ready);
@@ -158,7 +160,8 @@ impl Core {
 
     /// Makes the copies of an accepted message visible. Whatever fails now, the message is not lost.
     fn publish(&self, ready: Ready, ticket: Ticket) {
-        let Ready { id, wishes, verdicts, copies, done, promised, left, .. } = ready;
+        let Ready { id, wishes, verdicts, copies, done, pending, promised, left, .. } = ready;
+        pending.is_safe(Answer { id, wishes, verdicts, left, done });
         let mut places = Places::new();
         let mut failed: Vec<(Destination, io::Error)> = Vec::new();
         for (to, mut copy) in copies {
@@ -177,11 +180,7 @@ impl Core {
         }
         drop(promised);
         self.settle(id, ticket, failed);
-        let results = results(id, &wishes, verdicts, &places);
-        if let Some(left) = left {
-            left.confirm(&results);
-        }
-        done(results);
+        pending.end(&places);
     }
 
     /// Ends the log's part in a message: the copies whose mailbox failed move to the queue, or stay in the log.

@@ -7,9 +7,10 @@
 //! messages that come at the same time. A checkpoint makes the mailboxes durable now and then; the log's space is used again
 //! after it.
 //!
-//! Reading order: [`body`] (a text on its way in), [`accept`] (the promise), [`group`] (one sync for many), [`enter`] (the same for
-//! what leaves), [`outgoing`] (the queue of it), [`log`], [`recover`] (after a crash), [`large`] (messages beyond the log), [`waiting`] (what could not be delivered after it was accepted),
-//! [`forget`], [`hands`] (threads, and file systems that hang). `spool/README.md` has the states on disk.
+//! Reading order: [`body`] (a text on its way in), [`accept`] (the promise), [`group`] (one sync for many), [`pending`] (who
+//! waits for it), [`enter`] (the same for what leaves), [`outgoing`] (the queue of it), [`log`], [`recover`] (after a crash),
+//! [`large`] (messages beyond the log), [`waiting`] (what could not be delivered after it was accepted), [`forget`], [`hands`]
+//! (threads, and file systems that hang). `spool/README.md` has the states on disk.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -39,13 +40,15 @@ mod hands;
 mod large;
 pub mod log;
 pub mod outgoing;
+mod pending;
 pub mod recover;
 pub mod waiting;
 
-pub use accept::{Abandon, Failure, Outcomes, Results, Routed, Routing, Stored};
+pub use accept::{Failure, Outcomes, Results, Routed, Routing, Stored};
 pub use body::Body;
 pub use log::Bounds;
 pub use outgoing::Queue;
+pub use pending::Pending;
 
 /// What an operator may say about the spool.
 #[derive(Debug, Clone, PartialEq, Eq)]

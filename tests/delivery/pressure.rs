@@ -1,15 +1,15 @@
 //! Bounds that are met, and mailboxes that hang: who is not concerned goes on, and service resumes by itself.
 
-use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use restante::maildir::{Maildirs, NoRoom, Over, Settings};
 use restante::router::Destination;
-use restante::spool::{Bounds, Failure, Outcomes, Spool, Stored};
+use restante::spool::{Bounds, Failure, Outcomes, Pending, Spool, Stored};
 use tempfile::TempDir;
 
 use super::faulty::Faulty;
-use super::{begin, settings, to};
+use super::{Hearing, begin, settings, to};
 
 /// How long anything may take that is not meant to hang.
 const SOON: Duration = Duration::from_secs(20);
@@ -33,12 +33,12 @@ impl World {
         Self { disk, maildirs, spool, folder }
     }
 
-    fn begin(&self, to: Destination) -> mpsc::Receiver<Vec<Result<Stored, Failure>>> {
+    fn begin(&self, to: Destination) -> (Hearing, Pending) {
         begin(&self.spool, "Subject: hello\n\nbody\n", vec![vec![to]], Outcomes::Together)
     }
 
     fn send(&self, to: Destination) -> Result<Stored, Failure> {
-        self.begin(to).recv_timeout(SOON).unwrap().remove(0)
+        self.begin(to).0.recv_timeout(SOON).unwrap().remove(0)
     }
 }
 
@@ -56,11 +56,38 @@ fn a_mailbox_that_hangs_holds_up_nobody_else() {
     assert!(matches!(world.send(to(1, "alice")), Err(Failure::Io(cause)) if cause.contains("does not answer")));
     assert!(world.send(to(2, "bob")).is_ok());
     world.disk.set(|fault| fault.hangs = None);
-    for results in hanging {
+    for (results, _) in hanging {
         assert!(results.recv_timeout(SOON).unwrap()[0].is_ok());
     }
     assert!(world.send(to(1, "alice")).is_ok());
     assert_eq!(std::fs::read_dir(world.folder.path().join("mail/alice/new")).unwrap().count(), 14);
+}
+
+/// The disk has it: whoever has waited long enough hears so, and the copy comes when the mailbox answers.
+#[test]
+fn a_client_need_not_wait_for_a_mailbox_that_hangs_when_its_message_is_safe() {
+    let world = World::new();
+    assert!(world.send(to(1, "alice")).is_ok());
+    world.disk.set(|fault| fault.holds = Some("alice"));
+    let (results, pending) = world.begin(to(1, "alice"));
+    let begun = Instant::now();
+    let safe = loop {
+        assert!(begun.elapsed() < SOON);
+        match pending.by_now() {
+            Some(safe) => break safe,
+            None => std::thread::sleep(Duration::from_millis(10)),
+        }
+    };
+    let stored = safe.into_iter().next().unwrap().unwrap();
+    assert_eq!((stored.waiting(), stored.files().len()), (1, 0));
+    assert!(pending.by_now().is_none() && results.recv_timeout(SOON).is_err(), "it is told once");
+    let new = world.folder.path().join("mail/alice/new");
+    assert_eq!(std::fs::read_dir(&new).unwrap().count(), 1);
+    world.disk.set(|fault| fault.holds = None);
+    while std::fs::read_dir(&new).unwrap().count() < 2 {
+        assert!(begun.elapsed() < SOON);
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]
@@ -100,7 +127,7 @@ fn a_log_that_is_full_defers_until_its_mail_is_durable() {
     world.disk.set(|fault| fault.unsettled = false);
     // It resumes by itself: nobody asks for a checkpoint here. What a sync has failed for is written anew, as the server does
     // now and then.
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     while world.send(to(2, "bob")).is_err() {
         assert!(begun.elapsed() < SOON);
         assert_eq!(world.spool.deliver_waiting(|id, name| Some(to(id.0, name.as_str()))).unwrap(), 0);

@@ -93,7 +93,10 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.segment.needed.fetch_sub(1, Ordering::AcqRel);
+        // A panic does not tell how far its message has come: then the record stays, and the next start looks.
+        if !std::thread::panicking() {
+            self.segment.needed.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 }
 
