@@ -194,8 +194,17 @@ impl Log {
 
     fn group(&self, payloads: &[Payload<'_>], counts: Counts) -> io::Result<Vec<Ticket>> {
         let mut writer = self.writer();
-        let done = std::mem::take(&mut *held(&self.done));
-        let marks = if done.is_empty() { None } else { record::said(&Note::Done(done)).ok() };
+        let done = Note::Done(std::mem::take(&mut *held(&self.done)));
+        let written = self.group_with(&mut writer, &done, payloads, counts);
+        if let (Err(_), Note::Done(done)) = (&written, done) {
+            // The next group says so.
+            held(&self.done).extend(done);
+        }
+        written
+    }
+
+    fn group_with(&self, writer: &mut Writer, done: &Note, payloads: &[Payload<'_>], counts: Counts) -> io::Result<Vec<Ticket>> {
+        let marks = if *done == Note::Done(Vec::new()) { None } else { record::said(done).ok() };
         let mut tickets = Vec::with_capacity(payloads.len());
         let mut left = payloads;
         let mut marks = marks.as_deref().map(|marks| [marks]);
