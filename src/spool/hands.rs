@@ -8,7 +8,8 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
+use std::time::Duration;
 
 /// One hand for so many processors: sessions need the rest.
 const PROCESSORS: usize = 2;
@@ -18,6 +19,9 @@ const FOR_LARGE: usize = 8;
 
 /// The most there may be.
 const MANY: usize = 128;
+
+/// How long the end waits for hands: what the stuck ones are at is in the log, or was promised to nobody.
+pub(super) const FAREWELL: Duration = Duration::from_secs(10);
 
 /// Jobs that are worth the waking of another hand.
 const SHARE: usize = 8;
@@ -37,7 +41,6 @@ struct State {
     /// Whoever is still at this job, or an earlier one, is stuck.
     seen: u64,
     closed: bool,
-    threads: Vec<JoinHandle<()>>,
 }
 
 impl State {
@@ -62,6 +65,8 @@ pub(super) struct Hands {
     few: usize,
     state: Mutex<State>,
     work: Condvar,
+    /// Somebody has left.
+    ended: Condvar,
 }
 
 impl Hands {
@@ -77,7 +82,7 @@ impl Hands {
     }
 
     fn new(few: usize) -> Arc<Self> {
-        Arc::new(Self { few, state: Mutex::default(), work: Condvar::new() })
+        Arc::new(Self { few, state: Mutex::default(), work: Condvar::new(), ended: Condvar::new() })
     }
 
     /// Work that has just come in. It fails when there is no hand and the system refuses threads.
@@ -127,26 +132,18 @@ impl Hands {
         !self.state().jobs.is_empty()
     }
 
-    /// Does what is left, and ends.
-    pub(super) fn close(&self) {
-        let threads = {
-            let mut state = self.state();
-            state.closed = true;
-            std::mem::take(&mut state.threads)
-        };
+    /// Does what is left, and ends; hands that take longer than that are left where they are.
+    pub(super) fn close(&self, patience: Duration) {
+        self.state().closed = true;
         self.work.notify_all();
-        for thread in threads {
-            // A job that panicked has been told of by the panic itself.
-            let _ = thread.join();
-        }
+        // Whether they have ended in time makes no difference from here on.
+        drop(self.ended.wait_timeout_while(self.state(), patience, |state| state.count > 0));
     }
 
     fn hire(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
         let hands = Arc::clone(self);
-        let thread = thread::Builder::new().name("spool".into()).spawn(move || hands.work())?;
+        thread::Builder::new().name("spool".into()).spawn(move || hands.work())?;
         state.count += 1;
-        state.threads.retain(|thread| !thread.is_finished());
-        state.threads.push(thread);
         Ok(())
     }
 
@@ -173,6 +170,8 @@ impl Hands {
             state.idle -= 1;
         }
         state.count -= 1;
+        drop(state);
+        self.ended.notify_all();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -229,7 +228,7 @@ mod tests {
         }
         tell("one is left");
         assert_eq!(heard.recv_timeout(LONG), Ok("one is left"));
-        hands.close();
+        hands.close(LONG);
     }
 
     /// Where everything hangs, no more threads are made than there may be.
@@ -251,7 +250,9 @@ mod tests {
         hands.relieve(seen);
         add();
         assert_eq!(hands.state().count, MANY);
+        hands.close(Duration::from_millis(1));
+        assert_eq!(hands.state().count, MANY, "nobody waits for them for ever");
         drop(hanging);
-        hands.close();
+        hands.close(LONG);
     }
 }

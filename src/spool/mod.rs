@@ -252,8 +252,8 @@ impl Core {
 
 impl Drop for Spool {
     fn drop(&mut self) {
-        self.core.large.close();
-        self.core.hands.close();
+        self.core.large.close(hands::FAREWELL);
+        self.core.hands.close(hands::FAREWELL);
         *self.core.ending.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.core.ending.1.notify_all();
         if let Some(keeper) = self.keeper.take() {
