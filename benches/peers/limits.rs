@@ -11,6 +11,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rocksdb::{DB, Options, WriteOptions};
 use tempfile::TempDir;
 
 use crate::load::disk::{remove, settle};
@@ -53,6 +54,18 @@ pub fn log_and_files(boxes: &Boxes, threads: usize, time: Duration) -> Limit {
     })
 }
 
+/// RocksDB as the log: its own group commit into log files that are used again, and entries that are deleted before they leave memory.
+pub fn engine_and_files(boxes: &Boxes, threads: usize, time: Duration) -> Limit {
+    let mut synced = WriteOptions::new();
+    synced.set_sync(true);
+    boxes.measure(threads, time, |number| {
+        let key = number.to_be_bytes();
+        boxes.engine.put_opt(key, [b'x'; OCTETS], &synced).map_err(io::Error::other)?;
+        boxes.write(number, Sync::Never)?;
+        boxes.engine.delete(key).map_err(io::Error::other)
+    })
+}
+
 /// When a file of a message is synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sync {
@@ -60,9 +73,10 @@ enum Sync {
     Never,
 }
 
-/// Maildirs, and a log beside them.
+/// Maildirs, and logs beside them.
 pub struct Boxes {
     log: Log,
+    engine: DB,
     folder: TempDir,
     /// The number of the next message: those of earlier measurements stay, as no server's mail goes at once either.
     next: AtomicUsize,
@@ -72,7 +86,12 @@ impl Boxes {
     /// Empty ones.
     pub fn new() -> Self {
         let folder = folder("restante-limits-");
-        let boxes = Self { log: Log::new(&folder.path().join("log")).expect("a log"), folder, next: AtomicUsize::new(0) };
+        let log = Log::new(&folder.path().join("log")).expect("a log");
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.set_recycle_log_file_num(4);
+        let engine = DB::open(&options, folder.path().join("engine")).expect("an engine");
+        let boxes = Self { log, engine, folder, next: AtomicUsize::new(0) };
         for part in ["tmp", "new"] {
             boxes.parts(part).iter().for_each(|path| fs::create_dir_all(path).expect("a folder"));
         }

@@ -91,9 +91,10 @@ pub fn memory(scenario: &Scenario, server: &Server) -> Memory {
 pub fn limits(rounds: usize, time: Duration) -> Vec<(&'static str, Vec<Limit>)> {
     eprintln!("limits of the disk");
     type Act = fn(&Boxes, usize, Duration) -> Limit;
-    let kinds: [(&str, Act); 2] = [
+    let kinds: [(&str, Act); 3] = [
         ("file: create, `fsync`, rename, `fsync` of the directory", limits::synced_files),
         ("one preallocated log with group `fdatasync`, and an unsynced file", limits::log_and_files),
+        ("RocksDB's log with its own group commit, and an unsynced file", limits::engine_and_files),
     ];
     let boxes = Boxes::new();
     let median = |act: Act, threads: usize| {
