@@ -206,6 +206,7 @@ pub fn import(
     }
     import.try_group(group)?;
     import.settle()?;
+    directory.flush()?;
     progress(lines.octets);
     import.report.complaints.sort_by_key(|complaint| complaint.line);
     Ok(import.report)

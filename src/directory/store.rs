@@ -175,6 +175,11 @@ impl Directory {
         if noted.is_some() { Ok(noted) } else { self.snapshot().last_login(account) }
     }
 
+    /// Frees the memory that changes wait in until there are more of them: after an import there may be no others for a long time.
+    pub fn flush(&self) -> Result<(), Unreadable> {
+        self.engine.flush()
+    }
+
     /// Writes the counts and logins noted since the last time.
     pub fn write_uses(&self) -> Result<(), Unreadable> {
         let mut counted = self.counted().take();

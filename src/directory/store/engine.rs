@@ -66,6 +66,11 @@ impl Engine {
         options.set_sync(true);
         self.database.write_opt(batch, &options).map_err(|e| unreadable(&e))
     }
+
+    /// Moves what was written to files of the database, and frees the memory that it took.
+    pub fn flush(&self) -> Result<(), Unreadable> {
+        Family::ALL.into_iter().try_for_each(|family| self.database.flush_cf(self.family(family)?).map_err(|e| unreadable(&e)))
+    }
 }
 
 /// The engine's own words.
