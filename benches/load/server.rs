@@ -20,8 +20,8 @@ const ARRIVED: Duration = Duration::from_secs(120);
 /// How long a server may go on working when nothing is left to do.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// Octets of earlier runs that may lie in the mailboxes of a server.
-const KEPT: u64 = 4 << 30;
+/// Octets that stay free on the disk beside what lies in the mailboxes from earlier runs.
+const KEPT_FREE: u64 = 16 << 30;
 
 /// A server that runs.
 pub struct Server {
@@ -138,16 +138,15 @@ impl Server {
         empty(&self.arrived().collect::<Vec<_>>()).saturating_sub(kept)
     }
 
-    /// Puts what has arrived, copies of that size, aside, and waits until neither the server nor the disk has anything left to
-    /// do: the next run is not to pay for this one. It stays in the mailboxes as long as it is not very much, because ext4 looks
-    /// for a free inode the longer the more of them were freed in the last minutes.
-    pub fn clear(&self, octets: u64) {
+    /// Puts what has arrived aside, and waits until neither the server nor the disk has anything left to do: the next run is not
+    /// to pay for this one. It stays in the mailboxes as long as the disk has room, because ext4 without a journal looks for a free
+    /// inode the longer the more of them were freed in the last minutes.
+    pub fn clear(&self) {
         let Some(mail) = &self.mail else { return };
-        let all = self.all();
-        if all as u64 * octets > KEPT {
+        if rustix::fs::statvfs(mail).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < KEPT_FREE) {
             self.take();
         } else {
-            self.kept.store(all, Ordering::Relaxed);
+            self.kept.store(self.all(), Ordering::Relaxed);
         }
         settle(mail);
         self.rest();
