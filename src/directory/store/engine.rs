@@ -20,6 +20,9 @@ const CACHE_OCTETS: usize = 32 << 20;
 /// Write buffer of one family. Large buffers make fewer, better sorted files in an import.
 const FAMILY_BUFFER_OCTETS: usize = 24 << 20;
 
+/// The same of a family whose few records are written again and again: they would fill any buffer, each many times.
+const COUNTS_BUFFER_OCTETS: usize = 2 << 20;
+
 const LIMITS: Limits = Limits { open_files: 512, buffers: 64 << 20, log: 64 << 20 };
 
 /// The database.
@@ -91,7 +94,11 @@ fn family_options(family: Family, cache: &Cache) -> Options {
         Family::Targets | Family::Audit | Family::Index => rocks::ranged(cache, 16 << 10),
         _ => rocks::keyed(cache, 4 << 10),
     };
-    let mut options = rocks::family_options(&table, FAMILY_BUFFER_OCTETS);
+    let buffer = match family {
+        Family::Uses | Family::Logins | Family::TokenUses => COUNTS_BUFFER_OCTETS,
+        _ => FAMILY_BUFFER_OCTETS,
+    };
+    let mut options = rocks::family_options(&table, buffer);
     if matches!(family, Family::Names | Family::Pops | Family::Aliases) {
         // An import asks for many keys that are not there: most such questions end at a filter in front of the buffer.
         options.set_memtable_whole_key_filtering(true);
