@@ -161,7 +161,7 @@ impl Core {
     /// Makes the copies of an accepted message visible. Whatever fails now, the message is not lost.
     fn publish(&self, ready: Ready, ticket: Ticket) {
         let Ready { id, wishes, verdicts, copies, done, pending, promised, left, .. } = ready;
-        pending.is_safe(Answer { id, wishes, verdicts, left, done });
+        pending.becomes_safe(Answer { id, wishes, verdicts, left, done });
         let mut places = Places::new();
         let mut failed: Vec<(Destination, io::Error)> = Vec::new();
         for (to, mut copy) in copies {

@@ -68,7 +68,7 @@ impl Pending {
     }
 
     /// The disk has it.
-    pub(super) fn is_safe(&self, answer: Answer) {
+    pub(super) fn becomes_safe(&self, answer: Answer) {
         *self.phase() = Phase::Safe(Box::new(answer));
     }
 
