@@ -100,7 +100,7 @@ impl Scenario {
             cpu_seconds: server.group.cpu_seconds() - cpu,
             flushes: server.flushes().zip(flushes).map(|(after, before)| after - before),
         };
-        server.clear();
+        server.clear(self.octets);
         run
     }
 

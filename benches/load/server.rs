@@ -20,8 +20,8 @@ const ARRIVED: Duration = Duration::from_secs(120);
 /// How long a server may go on working when nothing is left to do.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// Octets that stay free on the disk beside what lies in the mailboxes from earlier runs.
-const KEPT_FREE: u64 = 16 << 30;
+/// Octets of earlier runs that may lie in the mailboxes of a server.
+const KEPT: u64 = 4 << 30;
 
 /// A server that runs.
 pub struct Server {
@@ -138,15 +138,17 @@ impl Server {
         empty(&self.arrived().collect::<Vec<_>>()).saturating_sub(kept)
     }
 
-    /// Puts what has arrived aside, and waits until neither the server nor the disk has anything left to do: the next run is not
-    /// to pay for this one. It stays in the mailboxes as long as the disk has room, because ext4 without a journal looks for a free
-    /// inode the longer the more of them were freed in the last minutes.
-    pub fn clear(&self) {
+    /// Puts what has arrived, copies of that size, aside, and waits until neither the server nor the disk has anything left to
+    /// do: the next run is not to pay for this one. It stays in the mailboxes as long as it is not very much: ext4 without a journal
+    /// looks for a free inode the longer the more of them were freed in the last minutes, and a virtual machine pays for each page
+    /// of memory that its cache has not had before.
+    pub fn clear(&self, octets: u64) {
         let Some(mail) = &self.mail else { return };
-        if rustix::fs::statvfs(mail).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < KEPT_FREE) {
+        let all = self.all();
+        if all as u64 * octets > KEPT {
             self.take();
         } else {
-            self.kept.store(self.all(), Ordering::Relaxed);
+            self.kept.store(all, Ordering::Relaxed);
         }
         settle(mail);
         self.rest();

@@ -73,7 +73,7 @@ pub fn latency(scenario: &Scenario, servers: &[Server], rounds: usize, time: Dur
             let begin = Instant::now();
             let heard = latency::sessions(door, scenario.sessions, scenario.octets as usize, time, Duration::ZERO);
             server.holds(heard.count(), begin);
-            server.clear();
+            server.clear(scenario.octets);
             waited.add(&heard);
         }
     }

@@ -30,9 +30,8 @@ pub fn head(machine: &str, rounds: usize, time: Duration) -> String {
          All answer `250` when the message is safe on disk. A figure is the middle one of {runs} of about {:.1} s, with the least and the greatest \
          beside it. A run counts from the start of the client until the last copy lies in its Maildir. Processor time \
          and flushes are counted until the server is idle again; the time is that of all its processes, of those that have ended too. Then the disk \
-         is synced, so that the next run does not pay for this one; what has arrived stays in the mailboxes while the disk has room, because ext4 without a \
-         journal looks longer for free inodes when many were freed in the last minutes: a run of this after others have removed much shows worse figures for \
-         all servers.\n",
+         is synced, so that the next run does not pay for this one; what has arrived stays in the mailboxes until it is more than 4 GiB, because ext4 without a journal \
+         looks longer for free inodes when many were freed in the last minutes.\n",
         whole(BOXES as f64),
         whole(ALIASES as f64),
         time.as_secs_f64(),
